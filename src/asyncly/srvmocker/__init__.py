@@ -1,0 +1,64 @@
+"""A mock HTTP server on a real socket, for testing the clients that you write.
+
+async with start_service([MockRoute("GET", "/fact", "fact")]) as service:
+    service.register("fact", JsonResponse({"fact": "Meow."}))
+    ...  # point your client at service.url and call it
+    service.assert_called("fact", times=1)
+"""
+
+from .comparing import Mismatch
+from .exceptions import (
+    MissingResponseError,
+    SequenceExhausted,
+    SrvMockerError,
+    UnknownHandlerError,
+)
+from .journal import Exchange
+from .matching import Match
+from .request import FormFile, RecordedRequest, RequestHistory
+from .responses import (
+    BaseMockResponse,
+    CallbackResponse,
+    ContentResponse,
+    DisconnectResponse,
+    JsonResponse,
+    LatencyResponse,
+    MsgpackResponse,
+    RawResponse,
+    SequenceResponse,
+    TomlResponse,
+    TruncatedResponse,
+    YamlResponse,
+)
+from .routing import MockRoute
+from .serialization import Serializer
+from .service import MockService, start_service
+
+__all__ = [
+    "BaseMockResponse",
+    "CallbackResponse",
+    "ContentResponse",
+    "DisconnectResponse",
+    "Exchange",
+    "FormFile",
+    "JsonResponse",
+    "LatencyResponse",
+    "Match",
+    "Mismatch",
+    "MissingResponseError",
+    "MockRoute",
+    "MockService",
+    "MsgpackResponse",
+    "RawResponse",
+    "RecordedRequest",
+    "RequestHistory",
+    "SequenceExhausted",
+    "SequenceResponse",
+    "Serializer",
+    "SrvMockerError",
+    "TomlResponse",
+    "TruncatedResponse",
+    "UnknownHandlerError",
+    "YamlResponse",
+    "start_service",
+]

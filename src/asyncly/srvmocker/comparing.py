@@ -1,0 +1,276 @@
+"""The comparator: the only code that compares what arrived with what was wished for."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .text import ABSENT, describe, difference, is_secret, mask, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["Mismatch", "compare", "compare_listed", "quick_check"]
+
+_LONG = 60
+"""From this length on, a text is shown only around its first difference."""
+
+_PLAIN = (str, int, float, bool, bytes, type(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One difference between a request and a wish.
+
+    Attributes:
+        where: the place, as a path into the request (`json.items[0].sku`, `headers.X-Tenant`).
+        expected: the value wished for; `ABSENT` if nothing may be there.
+        got: the value that came; `ABSENT` if nothing came.
+        note: why, where the values alone do not say it.
+
+    `str()` gives the line that failure messages show. Values of secret headers and of
+    cookies are hidden there, not here.
+    """
+
+    where: str
+    expected: object = ABSENT
+    got: object = ABSENT
+    note: str = ""
+
+    def __str__(self) -> str:
+        note = f" ({self.note})" if self.note else ""
+        show = mask if is_secret(self.where) else shorten
+        if self.got is ABSENT and self.expected is ABSENT:
+            return f"{self.where}: {self.note}"
+        if self.got is ABSENT:
+            return f"{self.where}: missing, expected {show(self.expected)}{note}"
+        if self.expected is ABSENT:
+            return f"{self.where}: unexpected, got {show(self.got)}{note}"
+        if show is shorten and _are_long(self.expected, self.got):
+            return self._show_first_difference(note)
+        return f"{self.where}: expected {show(self.expected)}, got {show(self.got)}{note}"
+
+    def _show_first_difference(self, note: str) -> str:
+        assert isinstance(self.expected, str | bytes)  # noqa: S101 - for the type checker
+        assert isinstance(self.got, str | bytes)  # noqa: S101
+        at, expected, got = difference(self.expected, self.got)
+        unit = "byte" if isinstance(self.got, bytes) else "character"
+        return (
+            f"{self.where}: first difference at {unit} {at} "
+            f"(expected {len(self.expected)}, got {len(self.got)} {unit}s){note}\n"
+            f"  expected {expected}\n"
+            f"  got      {got}"
+        )
+
+
+def _are_long(expected: object, got: object) -> bool:
+    return (
+        (isinstance(expected, str) and isinstance(got, str))
+        or (isinstance(expected, bytes) and isinstance(got, bytes))
+    ) and max(len(expected), len(got)) > _LONG
+
+
+def compare(where: str, expected: Any, got: Any, into: list[Mismatch]) -> None:
+    """Add to `into` every difference between `got` and what `expected` asks for.
+
+    Dicts and lists are compared inside, at any depth. Beyond plain values, which must be
+    equal as JSON is (`1` is not `true`, `1` is `1.0`), an expected value may be a compiled
+    pattern (it must match the whole text), a type (`isinstance`; `int` is not met by a bool),
+    an object with an `__eq__` of its own, or a function that is called with the value.
+    """
+    if isinstance(expected, dict) and type(expected).__eq__ is dict.__eq__:
+        if isinstance(got, dict):
+            _compare_dicts(where, expected, got, into)
+        else:
+            into.append(Mismatch(where, expected, got, f"an object against {_kind(got)}"))
+    elif isinstance(expected, list | tuple) and type(expected).__eq__ in _SEQUENCE_EQ:
+        if isinstance(got, list | tuple):
+            _compare_lists(where, expected, got, into)
+        else:
+            into.append(Mismatch(where, expected, got, f"an array against {_kind(got)}"))
+    else:
+        reason = _refusal(expected, got)
+        if reason is not None:
+            into.append(Mismatch(where, expected, got, reason))
+
+
+_SEQUENCE_EQ = (list.__eq__, tuple.__eq__)
+
+
+def _compare_dicts(
+    where: str, expected: dict[Any, Any], got: dict[Any, Any], into: list[Mismatch]
+) -> None:
+    for key, wish in expected.items():
+        place = f"{where}{_key(key)}"
+        if key in got:
+            compare(place, wish, got[key], into)
+        else:
+            into.append(Mismatch(place, wish, ABSENT))
+    for key, value in got.items():
+        if key not in expected:
+            into.append(Mismatch(f"{where}{_key(key)}", ABSENT, value))
+
+
+def _compare_lists(
+    where: str, expected: Sequence[Any], got: Sequence[Any], into: list[Mismatch]
+) -> None:
+    for index, (wish, value) in enumerate(zip(expected, got, strict=False)):
+        compare(f"{where}[{index}]", wish, value, into)
+    for index in range(len(got), len(expected)):
+        into.append(Mismatch(f"{where}[{index}]", expected[index], ABSENT))
+    for index in range(len(expected), len(got)):
+        into.append(Mismatch(f"{where}[{index}]", ABSENT, got[index]))
+
+
+def _key(key: object) -> str:
+    return f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{key!r}]"
+
+
+def _kind(value: object) -> str:
+    kinds = {dict: "an object", list: "an array", str: "a text", bool: "a boolean"}
+    return "null" if value is None else kinds.get(type(value), f"a {type(value).__name__}")
+
+
+def _refusal(expected: Any, got: Any) -> str | None:
+    """Return None if the single value `got` is what `expected` asks for, else the reason."""
+    if isinstance(expected, _PLAIN):
+        return None if _equal(expected, got) else _confusion(expected, got)
+    try:
+        if isinstance(expected, re.Pattern):
+            return _pattern_refusal(expected, got)
+        if _has_own_eq(expected):
+            return None if bool(expected == got) else ""
+        if isinstance(expected, type):
+            is_one = isinstance(got, expected) and (expected in (bool, object) or got is not True)
+            return None if is_one and (got is not False or expected in (bool, object)) else ""
+        if callable(expected):
+            return None if expected(got) else "the function returned false"
+        return None if bool(expected == got) else ""
+    except Exception as error:
+        return f"{describe(expected) or type(expected).__name__} raised {error!r}"
+
+
+def _equal(expected: Any, got: Any) -> bool:
+    if isinstance(expected, bool) or isinstance(got, bool):
+        return type(expected) is type(got) and expected == got
+    if isinstance(expected, float) and isinstance(got, float) and math.isnan(expected):
+        return math.isnan(got)
+    return isinstance(got, _PLAIN) and bool(expected == got)
+
+
+def _confusion(expected: Any, got: Any) -> str:
+    """Name the mistakes that the two reprs hardly show."""
+    if isinstance(expected, bool) != isinstance(got, bool) and expected == got:
+        return "a boolean is no number in JSON"
+    if isinstance(expected, str) != isinstance(got, str) and str(expected) == str(got):
+        return f"{_kind(got)} is not {_kind(expected)}"
+    return ""
+
+
+def _pattern_refusal(pattern: re.Pattern[Any], got: Any) -> str | None:
+    value = got
+    if isinstance(got, bytes) and isinstance(pattern.pattern, str):
+        value = got.decode("utf-8", "surrogateescape")
+    elif isinstance(got, str) and isinstance(pattern.pattern, bytes):
+        value = got.encode("utf-8", "surrogateescape")
+    if not isinstance(value, str | bytes):
+        return f"a pattern needs text, this is {_kind(got)}"
+    if pattern.fullmatch(value):
+        return None
+    return "it matches only a part; the whole must match" if pattern.search(value) else ""
+
+
+def _has_own_eq(value: object) -> bool:
+    return type(value).__eq__ not in (object.__eq__, type.__eq__)
+
+
+def compare_listed(
+    part: str,
+    expected: Mapping[str, Any],
+    values_of: Callable[[str], Sequence[str]],
+    into: list[Mismatch],
+) -> None:
+    """Compare by subset: only the listed names are looked at.
+
+    A name may have been sent several times: one of the values must be what is expected,
+    or, where a list is expected, each of its elements must be among them. None means that
+    the name must not have been sent. Numbers are compared with the text that was sent.
+    """
+    for name, wish in expected.items():
+        where = f"{part}.{name}"
+        values = values_of(name)
+        if wish is None:
+            if values:
+                into.append(Mismatch(where, ABSENT, _only(values)))
+        elif isinstance(wish, list | tuple):
+            for item in wish:
+                _compare_one_of(where, item, values, into)
+        else:
+            _compare_one_of(where, wish, values, into)
+
+
+def _compare_one_of(where: str, wish: Any, values: Sequence[str], into: list[Mismatch]) -> None:
+    if isinstance(wish, int | float) and not isinstance(wish, bool):
+        wish = str(wish)
+    if not values:
+        into.append(Mismatch(where, wish, ABSENT))
+        return
+    tries: list[list[Mismatch]] = []
+    for value in values:
+        found: list[Mismatch] = []
+        compare(where, wish, value, found)
+        if not found:
+            return
+        tries.append(found)
+    if len(values) == 1:
+        into.extend(tries[0])
+    else:
+        into.append(Mismatch(where, wish, list(values), f"none of the {len(values)} values fits"))
+
+
+def _only(values: Sequence[str]) -> object:
+    return values[0] if len(values) == 1 else list(values)
+
+
+def quick_check(value: Any) -> Callable[[Any], bool] | None:
+    """Return a function that tells at the speed of C whether a value is surely as expected.
+
+    None if `value` holds more than plain JSON. Where Python's `==` says yes, only the places
+    of booleans and of the numbers 0 and 1 can still differ in JSON's types: those are looked
+    at one by one. A no is not explained: `compare` does that.
+    """
+    doubtful: list[tuple[Any, ...]] = []
+    if not _find_doubtful(value, (), doubtful):
+        return None
+
+    def check(got: Any) -> bool:
+        if got != value:
+            return False
+        for path in doubtful:
+            one, other = value, got
+            for key in path:
+                one, other = one[key], other[key]
+            if (one is True or one is False) != (other is True or other is False):
+                return False
+        return True
+
+    return check
+
+
+def _find_doubtful(value: Any, path: tuple[Any, ...], into: list[tuple[Any, ...]]) -> bool:
+    """Collect the places of `value` that `==` may confuse; False if it is no plain JSON."""
+    kind = type(value)
+    if kind is dict:
+        return all(
+            type(key) is str and _find_doubtful(item, (*path, key), into)
+            for key, item in value.items()
+        )
+    if kind is list:
+        return all(_find_doubtful(item, (*path, i), into) for i, item in enumerate(value))
+    if kind in (bool, int, float):
+        if value in (0, 1):
+            into.append(path)
+        return bool(value == value)
+    return kind is str or value is None

@@ -1,0 +1,63 @@
+"""The errors of asyncly.srvmocker, one tree.
+
+    SrvMockerError
+    ├── UnknownHandlerError   (also a LookupError)
+    ├── MissingResponseError
+    └── SequenceExhausted
+
+A failed expectation is none of these: it is an `AssertionError`, as test runners expect.
+A wrong argument is a `TypeError` or a `ValueError`.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MissingResponseError", "SequenceExhausted", "SrvMockerError", "UnknownHandlerError"]
+
+
+class SrvMockerError(Exception):
+    """The base of every error that the mock server raises by itself."""
+
+
+class UnknownHandlerError(SrvMockerError, LookupError):
+    """A handler name that no route declares was registered or asked for.
+
+    The nearest declared name is in the message, so a typo is seen at once.
+    """
+
+    def __init__(self, name: object, declared: Iterable[str]) -> None:
+        self.name = name
+        self.declared = tuple(sorted(set(declared)))
+        near = get_close_matches(name, self.declared, n=1) if isinstance(name, str) else []
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(map(repr, self.declared)) or "none"
+        super().__init__(
+            f"no route declares the handler name {name!r}.{hint} "
+            f"Declared: {known}. Every handler needs a MockRoute in start_service(routes)."
+        )
+
+
+class MissingResponseError(SrvMockerError):
+    """A request reached a route whose handler has no registered response.
+
+    The client got a 500 that says the same. Register the response before the request.
+    """
+
+    def __init__(self, handler_name: str, route: str) -> None:
+        self.handler_name = handler_name
+        super().__init__(
+            f"no response is registered for {handler_name!r} ({route}). "
+            f"Add this before the request: service.register({handler_name!r}, JsonResponse(...))"
+        )
+
+
+class SequenceExhausted(SrvMockerError):  # noqa: N818 - the name that users already catch
+    """More requests came than a `SequenceResponse` has responses.
+
+    The client got a 500 that says the same. Pass `on_exhausted="last"` or `"cycle"` to go on.
+    """

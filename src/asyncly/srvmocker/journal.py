@@ -1,0 +1,113 @@
+"""The journal: every exchange in order, bounded, with a way to wait for the next one."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .comparing import Mismatch
+    from .request import RecordedRequest
+    from .routing import MockRoute
+
+__all__ = ["Exchange", "Journal"]
+
+
+class Exchange:
+    """A request and what became of it. Read it; the server alone writes it.
+
+    Attributes:
+        request: what arrived.
+        route: the route that took it; None if none did.
+        nearest: for a request that no route took, the nearest routes with what differed.
+        status: the status sent (int); None while the answer is under way or if none was sent.
+        fault: why no whole answer was sent, in words (`"the client disconnected"`); else None.
+        error: what a response, or the reading of the request, raised; else None.
+        finished_at: `time.monotonic()` in seconds when the answer was handed to the socket;
+            None until then.
+    """
+
+    __slots__ = ("error", "fault", "finished_at", "nearest", "request", "route", "status")
+
+    def __init__(self, request: RecordedRequest, route: MockRoute | None) -> None:
+        self.request = request
+        self.route = route
+        self.nearest: tuple[tuple[MockRoute, tuple[Mismatch, ...]], ...] = ()
+        self.status: int | None = None
+        self.fault: str | None = None
+        self.error: BaseException | None = None
+        self.finished_at: float | None = None
+
+    def finish(self, status: int | None = None, fault: str | None = None) -> None:
+        """Note how the exchange ended."""
+        self.status = status
+        self.fault = fault
+        self.finished_at = monotonic()
+
+    @property
+    def outcome(self) -> str:
+        """The end of the exchange in a word or two, for messages."""
+        if self.fault is not None:
+            return self.fault
+        return str(self.status) if self.status is not None else "under way"
+
+    def __repr__(self) -> str:
+        return f"<Exchange {self.request.method} {self.request.target} → {self.outcome}>"
+
+
+class Journal:
+    """The ordered log of one service's exchanges, the newest `limit` of them.
+
+    What had to be dropped is counted by handler name in `dropped`, so that no
+    assertion passes because a call was forgotten.
+    """
+
+    def __init__(self, limit: int) -> None:
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise ValueError(
+                f"journal_limit takes the number of exchanges to keep, at least 1, got {limit!r}"
+            )
+        self.limit = limit
+        self.dropped: Counter[str | None] = Counter()
+        self._log: deque[Exchange] = deque()
+        self._watchers: list[Callable[[Exchange], None]] = []
+
+    def append(self, exchange: Exchange) -> None:
+        """Add an exchange and tell whoever waits for one."""
+        log = self._log
+        if len(log) >= self.limit:
+            self.dropped[log.popleft().request.handler_name] += 1
+        log.append(exchange)
+        if self._watchers:
+            for watcher in tuple(self._watchers):
+                watcher(exchange)
+
+    def watch(self, watcher: Callable[[Exchange], None]) -> Callable[[], None]:
+        """Call `watcher` with every exchange from now on; return the function that ends it."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._log.clear()
+        self.dropped.clear()
+
+    def calls(self, handler_name: str) -> list[RecordedRequest]:
+        """Return the requests that the handler took, in order."""
+        return [
+            exchange.request
+            for exchange in tuple(self._log)
+            if exchange.request.handler_name == handler_name
+        ]
+
+    def __iter__(self) -> Iterator[Exchange]:
+        return iter(tuple(self._log))
+
+    def __len__(self) -> int:
+        return len(self._log)
+
+    def __repr__(self) -> str:
+        return f"<Journal of {len(self._log)} exchanges, limit {self.limit}>"

@@ -1,0 +1,244 @@
+"""What a request must be: `Match`, and the mismatches that say why it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from .comparing import Mismatch, compare, compare_listed, quick_check
+from .text import ABSENT, describe, is_secret, mask, shorten
+
+if TYPE_CHECKING:
+    from .request import RecordedRequest
+
+__all__ = ["ANY_REQUEST", "UNSET", "Match", "Mismatch", "Unset"]
+
+
+class Unset(Enum):
+    """The type of `UNSET`: the argument was not given. None is a value: the JSON null."""
+
+    UNSET = "UNSET"
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+"""The default of `json=`: not compared."""
+
+_REMEMBERED = 64 * 1024
+"""Bytes of a body up to which a match remembers it."""
+
+_Check = Callable[["RecordedRequest", list[Mismatch]], None]
+
+
+@dataclass(frozen=True)
+class Match:
+    """A predicate on a request. Every part that is given must hold; a part not given is free.
+
+    What surrounds the body is compared by subset, what is in the body exactly.
+
+    Args:
+        json: the parsed body, exactly and with JSON's types: `1` is not `true`. `json=None`
+            asks for the JSON null.
+        body: the body as sent: bytes, or text (compared as UTF-8).
+        headers: headers that must be there, names without case. One of the values of a header
+            sent several times is enough; a list asks for each of its elements; None asks that
+            the header is not there.
+        query: the same for the query.
+        path_params: the same for the `{name}` parts of the route's path.
+        cookies: the same for the cookies.
+        form: every field of the form, urlencoded or multipart, exactly; a list for a field
+            sent several times. An uploaded file is a `FormFile`.
+        predicate: a function of the `RecordedRequest`; it matches if it returns something true.
+
+    Any value may be a compiled pattern (it must match the whole text), a type, an object with
+    its own `__eq__` such as those of dirty-equals, or a function of the value.
+
+    Raises:
+        TypeError: an argument is of a type that can never match.
+
+    Example:
+        >>> Match(json={"qty": 3}, headers={"X-Tenant": "acme"})
+        Match(json={'qty': 3}, headers={'X-Tenant': 'acme'})
+    """
+
+    json: Any = UNSET
+    body: Any = None
+    headers: Mapping[str, Any] | None = None
+    query: Mapping[str, Any] | None = None
+    path_params: Mapping[str, Any] | None = None
+    cookies: Mapping[str, Any] | None = None
+    form: Mapping[str, Any] | None = None
+    predicate: Callable[[RecordedRequest], object] | None = None
+
+    def __post_init__(self) -> None:
+        for part in ("headers", "query", "path_params", "cookies", "form"):
+            value = getattr(self, part)
+            if value is not None and not isinstance(value, Mapping):
+                raise TypeError(f"{part}= takes a dict of names and values, got {shorten(value)}")
+        if self.predicate is not None and not callable(self.predicate):
+            raise TypeError(
+                f"predicate= takes a function of the request, got {shorten(self.predicate)}"
+            )
+        if isinstance(self.body, dict | list):
+            raise TypeError(
+                f"body= takes bytes or text, got {shorten(self.body)}; "
+                "for parsed JSON use json=, for a form form="
+            )
+
+    def explain(self, request: RecordedRequest) -> tuple[Mismatch, ...]:
+        """Return every difference between `request` and this match; none means it matches."""
+        found: list[Mismatch] = []
+        for check in self._checks:
+            check(request, found)
+        return tuple(found)
+
+    def matches(self, request: RecordedRequest) -> bool:
+        """Tell whether `explain` finds no difference."""
+        return not self.explain(request)
+
+    @cached_property
+    def given(self) -> tuple[str, ...]:
+        """The names of the parts that are compared, in the order of the constructor."""
+        return tuple(
+            part
+            for part in self.__dataclass_fields__
+            if (value := getattr(self, part)) is not UNSET and (value is not None or part == "json")
+        )
+
+    @cached_property
+    def _checks(self) -> tuple[_Check, ...]:
+        return tuple(getattr(self, f"_check_{part}") for part in self.given)
+
+    @cached_property
+    def _is_quickly(self) -> Callable[[Any], bool]:
+        return quick_check(self.json) or (lambda _: False)
+
+    @cached_property
+    def _accepted(self) -> list[bytes]:
+        """The body that was found equal last: clients repeat themselves, parsing is dear."""
+        return [b""]
+
+    def _check_json(self, request: RecordedRequest, into: list[Mismatch]) -> None:
+        body = request.body
+        if body and body == self._accepted[0] and "Content-Encoding" not in request.headers:
+            return
+        try:
+            got = request.parsed_json()
+            if not self._is_quickly(got):
+                compare("json", self.json, got, into)
+            elif len(body) <= _REMEMBERED and "Content-Encoding" not in request.headers:
+                self._accepted[0] = body
+        except RecursionError:
+            into.append(Mismatch("json", note="the body is nested too deeply to be compared"))
+        except ValueError as error:
+            reason = f"the body is no JSON: {error}" if request.body else "the body is empty"
+            into.append(Mismatch("json", self.json, request.body, reason))
+
+    def _check_body(self, request: RecordedRequest, into: list[Mismatch]) -> None:
+        wish = self.body.encode() if isinstance(self.body, str) else self.body
+        if isinstance(wish, bytearray | memoryview):
+            wish = bytes(wish)
+        compare("body", wish, request.body, into)
+
+    def _check_headers(self, request: RecordedRequest, into: list[Mismatch]) -> None:
+        headers = request.headers
+        compare_listed("headers", self.headers or {}, lambda n: headers.getall(n, []), into)
+
+    def _check_query(self, request: RecordedRequest, into: list[Mismatch]) -> None:
+        query = request.query
+        compare_listed("query", self.query or {}, lambda n: query.getall(n, []), into)
+
+    def _check_path_params(self, request: RecordedRequest, into: list[Mismatch]) -> None:
+        _compare_single("path_params", self.path_params or {}, request.path_params, into)
+
+    def _check_cookies(self, request: RecordedRequest, into: list[Mismatch]) -> None:
+        _compare_single("cookies", self.cookies or {}, request.cookies, into)
+
+    def _check_form(self, request: RecordedRequest, into: list[Mismatch]) -> None:
+        try:
+            form = request.form
+        except ValueError as error:
+            into.append(Mismatch("form", self.form, request.body, str(error)))
+            return
+        if not form and self.form:
+            kind = request.headers.get("Content-Type", "no Content-Type")
+            into.append(Mismatch("form", self.form, ABSENT, f"the body is no form: {kind}"))
+            return
+        got = {name: form.getall(name) for name in form}
+        wish = {
+            name: list(value) if isinstance(value, list | tuple) else [value]
+            for name, value in (self.form or {}).items()
+        }
+        for name in wish | got:
+            _compare_field(f"form.{name}", wish.get(name), got.get(name), into)
+
+    def _check_predicate(self, request: RecordedRequest, into: list[Mismatch]) -> None:
+        assert self.predicate is not None  # noqa: S101 - for the type checker
+        name = getattr(self.predicate, "__qualname__", repr(self.predicate))
+        try:
+            if self.predicate(request):
+                return
+            note = f"{name} returned false for {request.method} {request.target}"
+        except Exception as error:
+            note = f"{name} raised {error!r} for {request.method} {request.target}"
+        into.append(Mismatch("predicate", note=note))
+
+    def __repr__(self) -> str:
+        return f"Match({', '.join(self._shown())})"
+
+    def __str__(self) -> str:
+        """Show the parts that were given, without secrets, short: for messages."""
+        return "  ".join(self._shown(short=True))
+
+    def _shown(self, *, short: bool = False) -> list[str]:
+        shown = []
+        for part in self.given:
+            value = getattr(self, part)
+            if part in ("headers", "cookies"):
+                text = _without_secrets(part, value)
+            elif part == "predicate":
+                text = getattr(value, "__qualname__", repr(value))
+            else:
+                text = shorten(value) if short else repr(value)
+            shown.append(f"{part}={text}")
+        return shown
+
+
+def _without_secrets(part: str, values: Mapping[str, Any]) -> str:
+    items = (
+        f"{name!r}: {mask(value) if is_secret(f'{part}.{name}') else _plain(value)}"
+        for name, value in values.items()
+    )
+    return "{" + ", ".join(items) + "}"
+
+
+def _plain(value: object) -> str:
+    return describe(value) or shorten(value)
+
+
+def _compare_single(
+    part: str, wish: Mapping[str, Any], got: Mapping[str, str], into: list[Mismatch]
+) -> None:
+    compare_listed(part, wish, lambda name: [got[name]] if name in got else [], into)
+
+
+def _compare_field(
+    where: str, wish: list[Any] | None, got: list[Any] | None, into: list[Mismatch]
+) -> None:
+    if wish is None:
+        into.append(Mismatch(where, ABSENT, got[0] if got and len(got) == 1 else got))
+    elif got is None:
+        into.append(Mismatch(where, wish[0] if len(wish) == 1 else wish, ABSENT))
+    elif len(wish) == len(got) == 1:
+        compare(where, wish[0], got[0], into)
+    else:
+        compare(where, wish, got, into)
+
+
+ANY_REQUEST: Final = Match()
+"""The match that every request fulfils."""

@@ -1,0 +1,1 @@
+"""The forward proxy: it records what passes."""

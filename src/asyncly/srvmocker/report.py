@@ -1,0 +1,198 @@
+"""The text of every failure: one small page, laid out once, read in five seconds.
+
+    'create' (POST /orders): expected a matching call, got 0 of 2
+      expected  json={'items': [{'qty': 3}]}
+      closest   call 2 of 2: POST /orders
+        json.items[0].qty: expected 3, got 2
+      came near, but reached no handler
+        POST /order → 404
+          path: expected '/orders', got '/order'
+
+The head line tells who, what and how many; under it stand the wish, the closest call with
+its differences by their place, and the requests that went elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .text import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .assertions import Verdict
+    from .comparing import Mismatch
+    from .journal import Exchange
+    from .nearest import Near
+    from .request import RecordedRequest
+    from .routing import MockRoute
+
+__all__ = [
+    "count",
+    "render_exchange",
+    "render_mismatches",
+    "render_missing",
+    "render_not_found",
+    "render_order",
+    "render_request",
+    "render_verdict",
+]
+
+_MISMATCHES = 10
+_CALLS = 5
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 call", "2 calls"."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def render_request(request: RecordedRequest) -> str:
+    """Return the request line, with a glimpse of the body if there is one."""
+    line = f"{request.method} {shorten_target(request.target)}"
+    return f"{line}  body {shorten(request.body, 60)}" if request.body else line
+
+
+def shorten_target(target: str, limit: int = 100) -> str:
+    """Return a request target of `limit` characters at the most."""
+    return target if len(target) <= limit else target[: limit - 1] + "…"
+
+
+def render_mismatches(mismatches: Sequence[Mismatch], indent: str = "    ") -> list[str]:
+    """Return a line for each difference, the first ten of them."""
+    lines = [
+        indent + line for mismatch in mismatches[:_MISMATCHES] for line in str(mismatch).split("\n")
+    ]
+    hidden = len(mismatches) - _MISMATCHES
+    return [*lines, f"{indent}… and {count(hidden, 'more difference')}"] if hidden > 0 else lines
+
+
+def render_exchange(
+    exchange: Exchange,
+    nearest: Iterable[tuple[MockRoute, Sequence[Mismatch]]] | None = None,
+    indent: str = "  ",
+) -> list[str]:
+    """Return what became of a request and, if no route took it, the nearest routes."""
+    lines = [f"{indent}{render_request(exchange.request)} → {exchange.outcome}"]
+    if exchange.error is not None:
+        lines.append(f"{indent}  {type(exchange.error).__name__}: {shorten(str(exchange.error))}")
+    for route, mismatches in exchange.nearest if nearest is None else nearest:
+        lines.append(f"{indent}  nearest route: {route} ({route.handler_name!r})")
+        lines += render_mismatches(mismatches, indent + "    ")
+    return lines
+
+
+def render_not_found(
+    request: RecordedRequest,
+    nearest: Sequence[tuple[MockRoute, Sequence[Mismatch]]],
+    declared: Sequence[MockRoute],
+) -> str:
+    """Return the body of a 404: the nearest routes and, for each, what differed."""
+    lines = [f"404: no route takes {request.method} {shorten_target(request.target)}", ""]
+    if nearest:
+        lines.append("nearest routes:")
+        for route, mismatches in nearest:
+            lines.append(f"  {route} ({route.handler_name!r})")
+            lines += render_mismatches(mismatches)
+    elif declared:
+        lines.append("no declared route comes near; declared are:")
+        lines += [f"  {route} ({route.handler_name!r})" for route in declared[:10]]
+        if len(declared) > 10:
+            lines.append(f"  … and {count(len(declared) - 10, 'more route')}")
+    else:
+        lines.append("no route is declared: start_service got an empty list")
+    lines += ["", f"to take it: MockRoute({request.method!r}, {request.path!r}, 'a_name')"]
+    return "\n".join(lines) + "\n"
+
+
+def render_verdict(verdict: Verdict, near: Sequence[Near] = ()) -> str:
+    """Return the message of a failed expectation on calls."""
+    lines = [_headline(verdict)]
+    if shown := str(verdict.match):
+        lines.append(f"  expected  {shown}")
+    lines += _closest(verdict) if verdict.too_few else _too_many(verdict)
+    if verdict.dropped:
+        lines += [
+            f"  the journal had to forget {count(verdict.dropped, 'call')} of this handler, so",
+            "  nothing is sure: pass a larger journal_limit= to start_service",
+        ]
+    unmatched = [item for item in near if item.exchange.route is None]
+    elsewhere = [item for item in near if item.exchange.route is not None]
+    lines += _near("came near, but reached no handler", unmatched)
+    lines += _near("went to another handler", elsewhere)
+    return "\n".join(lines)
+
+
+def _headline(verdict: Verdict) -> str:
+    calls, matching, times = len(verdict.calls), len(verdict.matching), verdict.times
+    noun = "matching call" if verdict.match.given else "call"
+    if verdict.waiting is not None:
+        wish = f"waited {verdict.waiting:g} s for {count(times or 1, noun)}"
+    elif times is None:
+        wish = f"expected a {noun}"
+    elif times == 0:
+        wish = f"expected no {noun}"
+    else:
+        wish = f"expected exactly {count(times, noun)}"
+    got = f"{matching} of {count(calls, 'call')}" if verdict.match.given else str(calls)
+    if calls == 0 and not verdict.dropped:
+        got = "none: it was never called"
+    return f"{verdict.subject}: {wish}, got {got}"
+
+
+def _closest(verdict: Verdict) -> list[str]:
+    closest = verdict.closest
+    if closest is None:
+        return []
+    number, mismatches = closest
+    calls = verdict.calls
+    place = f"call {number} of {len(calls)}" if len(calls) > 1 else "the only call"
+    request = calls[number - 1]
+    lines = [f"  closest   {place}: {request.method} {shorten_target(request.target)}"]
+    return lines + render_mismatches(mismatches)
+
+
+def _too_many(verdict: Verdict) -> list[str]:
+    lines = [
+        f"  call {number}    {render_request(request)}"
+        for number, request in enumerate(verdict.calls, 1)
+        if not verdict.mismatches[number - 1]
+    ]
+    hidden = len(lines) - _CALLS
+    return [*lines[:_CALLS], f"  … and {count(hidden, 'more call')}"] if hidden > 0 else lines
+
+
+def _near(title: str, near: Sequence[Near]) -> list[str]:
+    lines = [f"  {title}"] if near else []
+    for exchange, route, mismatches in near:
+        taker = f" ({exchange.route.handler_name!r})" if exchange.route else ""
+        request = exchange.request
+        outcome = f"{request.method} {shorten_target(request.target)} → {exchange.outcome}{taker}"
+        lines.append(f"    {outcome}")
+        lines += render_mismatches(mismatches, "      ")
+        if not mismatches:
+            lines.append(f"      nothing differs from {route}: another route was tried first")
+    return lines
+
+
+def render_order(wanted: Sequence[str], calls: Sequence[RecordedRequest], found: int) -> str:
+    """Return the message of calls that came in another order; `found` names came in order."""
+    lines = [
+        f"expected the calls {' → '.join(map(repr, wanted))} in this order; "
+        f"{wanted[found]!r} did not come" + (f" after {wanted[found - 1]!r}" if found else ""),
+        "  the calls were" if calls else "  there were no calls",
+    ]
+    shown = calls[-10:]
+    if len(shown) < len(calls):
+        lines.append(f"    … {count(len(calls) - len(shown), 'earlier call')}")
+    lines += [f"    {call.handler_name!r}  {render_request(call)}" for call in shown]
+    return "\n".join(lines)
+
+
+def render_missing(routes: Sequence[MockRoute], near: Sequence[Near]) -> str:
+    """Return the message of handlers that were never called."""
+    lines = [f"{count(len(routes), 'declared handler')} never called"]
+    lines += [f"  {route.handler_name!r}  {route}" for route in routes]
+    unmatched = [item for item in near if item.exchange.route is None]
+    return "\n".join([*lines, *_near("came near, but reached no handler", unmatched)])

@@ -1,0 +1,28 @@
+"""Everything that a server can say, one kind a file."""
+
+from .base import BaseMockResponse
+from .callback import CallbackResponse
+from .content import ContentResponse
+from .faults import DisconnectResponse, TruncatedResponse
+from .json import JsonResponse
+from .msgpack import MsgpackResponse
+from .raw import RawResponse
+from .sequence import SequenceResponse
+from .timeout import LatencyResponse
+from .toml import TomlResponse
+from .yaml import YamlResponse
+
+__all__ = [
+    "BaseMockResponse",
+    "CallbackResponse",
+    "ContentResponse",
+    "DisconnectResponse",
+    "JsonResponse",
+    "LatencyResponse",
+    "MsgpackResponse",
+    "RawResponse",
+    "SequenceResponse",
+    "TomlResponse",
+    "TruncatedResponse",
+    "YamlResponse",
+]

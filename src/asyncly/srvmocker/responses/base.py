@@ -1,0 +1,115 @@
+"""What a response is, and what a service keeps for one that is registered."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..exceptions import SrvMockerError
+from ..text import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp import web
+
+    from .canned import Canned
+
+__all__ = ["BaseMockResponse", "Registration", "check_response", "state_of"]
+
+_State = TypeVar("_State")
+
+
+class BaseMockResponse(ABC):
+    """What a handler answers. Subclass it to answer in any way that aiohttp can.
+
+    A response is a value: it may be registered under several names and with several services.
+    What it has to remember from one request to the next, it keeps with `state_of`.
+
+    Example:
+        >>> class Echo(BaseMockResponse):
+        ...     async def response(self, request):
+        ...         return web.Response(body=await request.read())
+    """
+
+    @abstractmethod
+    async def response(self, request: web.Request) -> web.StreamResponse:
+        """Return the answer to `request`, prepared or not.
+
+        The body of the request has arrived: `read()`, `json()`, `post()` and `multipart()` do
+        not wait. `request.match_info` holds the values of the names in the route's path.
+        An exception raised here is answered by a 500 that names it, and is kept in
+        `service.errors`; an `aiohttp.web.HTTPException` is an answer.
+        """
+
+    def canned(self) -> Canned | None:
+        """Return the bytes to send, if they are the same for every request; else None.
+
+        Asked once, at registration: such a response is sent without building any object.
+        """
+        return None
+
+
+class Registration:
+    """One response under one handler name, with whatever it remembers there.
+
+    A sequence's place, for example, belongs here and not to the response, which may be
+    registered elsewhere too.
+    """
+
+    __slots__ = ("_states", "canned", "handler_name", "response")
+
+    def __init__(self, handler_name: str, response: BaseMockResponse) -> None:
+        check_response(response, f"register({handler_name!r}, ...)")
+        self.handler_name = handler_name
+        self.response = response
+        self.canned = response.canned()
+        self._states: dict[int, tuple[object, Any]] = {}
+
+    def state(self, owner: BaseMockResponse, make: Callable[[], _State]) -> _State:
+        """Return what `owner` remembers in this registration; `make()` at the first time."""
+        if id(owner) not in self._states:
+            self._states[id(owner)] = (owner, make())  # the owner is held: its id stays its own
+        state: _State = self._states[id(owner)][1]
+        return state
+
+    def reset(self) -> None:
+        """Forget what was remembered: sequences begin anew."""
+        self._states.clear()
+
+
+def state_of(owner: BaseMockResponse, request: web.Request, make: Callable[[], _State]) -> _State:
+    """Return what `owner` remembers for the registration that `request` came to.
+
+    Args:
+        owner: the response, at any depth inside the registered one.
+        request: as given to `response()`.
+        make: makes the state at the first request; `service.reset()` makes it be called again.
+
+    Raises:
+        SrvMockerError: the request did not come from a service, so there is no registration.
+    """
+    registration: Registration | None = getattr(request, "registration", None)
+    if registration is None:
+        raise SrvMockerError(
+            f"{type(owner).__name__} keeps its state in the service that it is registered "
+            "with; this request came from none. Register it: service.register(name, response)"
+        )
+    return registration.state(owner, make)
+
+
+def check_response(response: object, where: str) -> None:
+    """Refuse what is no response.
+
+    Raises:
+        TypeError: with the way out in its text.
+    """
+    if isinstance(response, BaseMockResponse):
+        return
+    if isinstance(response, type) and issubclass(response, BaseMockResponse):
+        hint = f"that is the class; make one: {response.__name__}(...)"
+    elif callable(response):
+        hint = "wrap a function in CallbackResponse(...)"
+    else:
+        hint = "wrap data in JsonResponse(...), bytes or text in RawResponse(...)"
+    raise TypeError(f"{where} takes a response, got {shorten(response)}; {hint}")

@@ -1,0 +1,272 @@
+"""A connection and its requests: the one place where aiohttp's server meets ours.
+
+aiohttp parses HTTP/1.1 and drives the connection; three of its classes are extended here, by
+public names only. Of a request, the whole body is received before anybody looks at it, so that
+matching and recording are plain functions of a finished snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from aiohttp import HttpVersion11, MultipartReader, StreamReader, web
+
+from ..request import NO_PARAMS, decode_content
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http_parser import RawRequestMessage
+
+    from ..responses.base import Registration
+
+__all__ = ["SENT", "SENT_LAST", "BodyTooLarge", "Connection", "HttpServer", "MockRequest"]
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LINE_LIMIT = 256 * 1024
+"""Bytes of a request line or a header: what a client may send is for the test to judge."""
+_STOP_TURNS = 4
+_STOP_TIMEOUT = 0.05
+
+
+class BodyTooLarge(Exception):  # noqa: N818 - it is a state of the request, answered by a 413
+    """The body is larger than `max_body_size`."""
+
+
+class MockRequest(web.Request):
+    """The request that a response gets: aiohttp's own, with its body already received.
+
+    `match_info` holds the values of the names in the route's path. There is no application
+    behind it, so `app` and `config_dict` say so.
+    """
+
+    ATTRS = web.Request.ATTRS | frozenset(
+        ["body_bytes", "stream", "received_at", "path_params", "registration", "recorded", "replay"]
+    )
+
+    stream: StreamReader
+    received_at: float
+    body_bytes: bytes = b""
+    path_params: Mapping[str, str] = NO_PARAMS
+    registration: Registration | None = None
+    recorded: bool = False
+    replay: StreamReader | None = None
+
+    async def receive(self, limit: int | None) -> None:
+        """Read the whole body into `body_bytes`, which keeps what came if the client leaves.
+
+        Raises:
+            BodyTooLarge: more than `limit` bytes came.
+        """
+        stream = self.stream
+        if stream.is_eof():  # it came together with the head: nothing to wait for
+            self.body_bytes = stream.read_nowait()
+            if limit is not None and len(self.body_bytes) > limit:
+                raise BodyTooLarge
+            return
+        # RFC 9110 §10.1.1: a client that expects 100 may wait for it before the body.
+        expected = self.headers.get("Expect", "").lower()
+        if expected == "100-continue" and self.version >= HttpVersion11:
+            await self.writer.write(_CONTINUE)
+            self.writer.output_size = 0
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while not stream.at_eof():
+                part = await stream.readany()
+                parts.append(part)
+                size += len(part)
+                if limit is not None and size > limit:
+                    raise BodyTooLarge
+        finally:
+            self.body_bytes = parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def read(self) -> bytes:
+        """Return the body, its content coding undone where it can be, as aiohttp's server does."""
+        try:
+            return decode_content(self.body_bytes, self.headers)
+        except ValueError:
+            return self.body_bytes
+
+    @property
+    def content(self) -> StreamReader:
+        """A stream over the received body."""
+        if self.replay is None:
+            # The limit is above the size: a full stream would pause the connection's reading.
+            size = len(self.body_bytes) + 1
+            self.replay = StreamReader(self.protocol, size, loop=asyncio.get_running_loop())
+            self.replay.feed_data(self.body_bytes)
+            self.replay.feed_eof()
+        return self.replay
+
+    async def multipart(self) -> MultipartReader:
+        """Return a reader of the parts of a multipart body."""
+        return MultipartReader(self.headers, self.content)
+
+    @property
+    def can_read_body(self) -> bool:
+        """Whether there is a body."""
+        return bool(self.body_bytes)
+
+    @property
+    def match_info(self) -> Mapping[str, str]:  # type: ignore[override] # no route of aiohttp
+        """The values of the names in the route's path."""
+        return self.path_params
+
+    @property
+    def app(self) -> NoReturn:
+        """Always an error: the mock server is no application."""
+        raise RuntimeError("a mock server has no aiohttp Application: request.app is not there")
+
+    @property
+    def config_dict(self) -> NoReturn:
+        """Always an error: the mock server is no application."""
+        raise RuntimeError("a mock server has no aiohttp Application: no request.config_dict")
+
+    def clone(self, **changes: Any) -> MockRequest:
+        """Return a copy with other values, as aiohttp does, with the same received body."""
+        twin = super().clone(**changes)
+        assert isinstance(twin, MockRequest)  # noqa: S101 - for the type checker
+        twin.stream = self.stream
+        twin.received_at = self.received_at
+        twin.body_bytes = self.body_bytes
+        twin.path_params = self.path_params
+        twin.registration = self.registration
+        return twin
+
+
+class Sent(web.StreamResponse):
+    """Tells aiohttp that the answer is on the wire already, and whether the connection stays."""
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        super().__init__()
+        self._stays = keep_alive
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection takes another request."""
+        return self._stays
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Do nothing: it is sent."""
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Do nothing: it is sent."""
+
+
+SENT = Sent(keep_alive=True)
+SENT_LAST = Sent(keep_alive=False)
+
+
+class Connection(web.RequestHandler):
+    """One client's connection: aiohttp's protocol with a number of our own.
+
+    Attributes:
+        number: the connection's number on its server, from 1.
+        last_data: the bytes that came last; what could not be parsed is found here.
+    """
+
+    __slots__ = ("last_data", "number", "server")
+
+    def __init__(self, server: HttpServer, number: int, **options: Any) -> None:
+        super().__init__(server, **options)
+        self.server = server
+        self.number = number
+        self.last_data = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Remember the bytes and parse them."""
+        self.last_data = data
+        super().data_received(data)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what aiohttp could not parse: it never reached the handler."""
+        if isinstance(request, MockRequest) and not request.recorded:
+            reason = message or str(exc)
+            return self.server.on_malformed(request, self.last_data, exc or ValueError(reason))
+        return super().handle_error(request, status, exc, message)
+
+
+class HttpServer(web.Server):
+    """aiohttp's low-level server, with numbered connections and an end that cannot hang.
+
+    Args:
+        handler: answers a request.
+        on_malformed: answers bytes that are no request; gets the request, the bytes and
+            the parser's error.
+        loop: the loop to serve in.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[Any], Awaitable[web.StreamResponse]],
+        on_malformed: Callable[[MockRequest, bytes, BaseException], web.StreamResponse],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(
+            handler, request_factory=self._make_mock_request, handler_cancellation=True, loop=loop
+        )
+        self.on_malformed = on_malformed
+        self._running_loop = loop
+        self._opened = 0
+
+    def __call__(self) -> Connection:
+        """Return the protocol of a new connection."""
+        self._opened += 1
+        return Connection(
+            self,
+            self._opened,
+            loop=self._running_loop,
+            access_log=None,
+            auto_decompress=False,
+            tcp_keepalive=False,
+            max_line_size=_LINE_LIMIT,
+            max_field_size=_LINE_LIMIT,
+            max_headers=_LINE_LIMIT,
+        )
+
+    def _make_mock_request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> MockRequest:
+        request = MockRequest(
+            message,
+            payload,
+            protocol,
+            writer,
+            task,
+            self._running_loop,
+            client_max_size=0,  # bodies of any size; our own limit is in receive()
+        )
+        request.stream = payload
+        request.received_at = monotonic()
+        return request
+
+    def abort(self) -> None:
+        """Cut every connection now (TCP RST); their tasks end in the next turns of the loop."""
+        for connection in self.connections:
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    async def stop(self) -> None:
+        """Cut every connection and wait, for a bounded time, until their tasks have ended."""
+        self.abort()
+        for _ in range(_STOP_TURNS):
+            if not self.connections:
+                return
+            await asyncio.sleep(0)
+        await self.shutdown(_STOP_TIMEOUT)

@@ -1,0 +1,322 @@
+"""One request, from its head to its answer: route it, record it, let the response write."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from ..exceptions import MissingResponseError
+from ..journal import Exchange
+from ..nearest import explain_route, nearest_routes
+from ..report import count, render_not_found
+from ..request import NO_PARAMS, RecordedRequest
+from ..responses.canned import Canned
+from ..text import shorten
+from .connection import SENT, SENT_LAST, BodyTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aiohttp.typedefs import RawHeaders
+    from multidict import CIMultiDictProxy
+    from yarl import URL
+
+    from ..journal import Journal
+    from ..responses.base import Registration
+    from ..routing import Candidate, RouteTable
+    from .connection import MockRequest
+
+__all__ = ["Dispatcher", "text_answer"]
+
+_log = logging.getLogger("asyncly.srvmocker")
+
+CLIENT_LEFT = "the client disconnected"
+STOPPED = "the service was stopped"
+
+_AT_ONCE = 64 * 1024
+"""Bytes that are handed to the socket without waiting for it; aiohttp's own limit."""
+_KNOWN_HEADERS = 256
+
+
+class Dispatcher:
+    """Answers requests and writes down what came of each.
+
+    Attributes:
+        registrations: handler name to registered response.
+        errors: every exception that a response raised, in order.
+
+    Args:
+        table: the routes.
+        journal: gets every exchange.
+        origin: returns the URL of the service.
+        max_body_size: bytes; None is no limit.
+    """
+
+    def __init__(
+        self,
+        table: RouteTable,
+        journal: Journal,
+        origin: Callable[[], URL],
+        max_body_size: int | None = None,
+    ) -> None:
+        self.registrations: dict[str, Registration] = {}
+        self.errors: list[BaseException] = []
+        self._table = table
+        self._journal = journal
+        self._origin = origin
+        self._max_body_size = max_body_size
+        self._headers: dict[RawHeaders, CIMultiDictProxy[str]] = {}
+
+    async def handle(self, request: MockRequest) -> web.StreamResponse:
+        """Answer one request. It is in the journal before a byte of the answer is sent."""
+        if not request.stream.at_eof():
+            try:
+                await request.receive(self._max_body_size)
+            except BaseException as error:
+                return await self._handle_broken_body(request, error)
+        exchange, candidates = self._route(request)
+        self._journal.append(exchange)
+        request.recorded = True
+        if exchange.route is None:
+            return await self._answer_no_route(request, exchange, candidates)
+        registration = self.registrations.get(exchange.route.handler_name)
+        if registration is None:
+            missing = MissingResponseError(exchange.route.handler_name, str(exchange.route))
+            return await self._answer_error(request, exchange, missing)
+        if registration.canned is not None:
+            return await send(registration.canned, request, exchange)
+        request.registration = registration
+        request.path_params = exchange.request.path_params
+        return await self._answer(request, exchange, registration)
+
+    def _route(self, request: MockRequest) -> tuple[Exchange, tuple[Candidate, ...]]:
+        """Find the first route whose match fits; the record is made for it."""
+        target = request.raw_path
+        path = target.partition("?")[0]
+        if "%" in path or "#" in path or path[:1] != "/":
+            path = request.rel_url.path_safe
+        found = self._table.find(request.method, path)
+        record: RecordedRequest | None = None
+        for route, path_params in found.candidates:
+            name = route.handler_name
+            record = (
+                self._record(request, target, name, path_params)
+                if record is None
+                else record.routed(name, path_params)
+            )
+            if route.match is None:
+                return Exchange(record, route), ()
+            if not route.match.explain(record):
+                record.forget_parsed()
+                return Exchange(record, route), ()
+        if record is None:
+            record = self._record(request, target)
+        return Exchange(record.routed(None, NO_PARAMS), None), found.candidates
+
+    def _record(
+        self,
+        request: MockRequest,
+        target: str,
+        handler_name: str | None = None,
+        path_params: Mapping[str, str] = NO_PARAMS,
+    ) -> RecordedRequest:
+        raw_headers = request.raw_headers
+        headers = self._headers.get(raw_headers)
+        if headers is None:
+            # Clients repeat their headers: equal ones are kept once, which halves the journal.
+            if len(self._headers) >= _KNOWN_HEADERS:
+                self._headers.clear()
+            headers = self._headers[raw_headers] = request.headers
+        return RecordedRequest(
+            request.method,
+            target,
+            headers,
+            request.body_bytes,
+            handler_name=handler_name,
+            path_params=path_params,
+            received_at=request.received_at,
+            connection=request.protocol.number,  # type: ignore[attr-defined] # our Connection
+            origin=self._origin,
+        )
+
+    async def _answer(
+        self, request: MockRequest, exchange: Exchange, registration: Registration
+    ) -> web.StreamResponse:
+        """Let the response answer, and note how that ended."""
+        try:
+            try:
+                answer = await registration.response.response(request)
+            except web.HTTPException as raised:  # aiohttp's way to answer by raising
+                answer = raised
+            _check_answer(answer, request, registration)
+            fault: str | None = getattr(answer, "fault", None)
+            exchange.finish(answer.status or None, fault)
+            await answer.prepare(request)
+            await answer.write_eof()
+        except asyncio.CancelledError:
+            exchange.finish(fault=STOPPED if is_connected(request) else CLIENT_LEFT)
+            raise
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            if isinstance(error, ConnectionError) and not is_connected(request):
+                exchange.finish(fault=CLIENT_LEFT)
+                return SENT_LAST
+            return await self._answer_error(request, exchange, error)
+        return SENT if answer.keep_alive else SENT_LAST
+
+    async def _answer_error(
+        self, request: MockRequest, exchange: Exchange, error: BaseException
+    ) -> web.StreamResponse:
+        """Answer 500, naming the error and the handler; keep it for the test to see."""
+        assert exchange.route is not None  # noqa: S101 - for the type checker
+        name = exchange.route.handler_name
+        error.add_note(f"while the mock server answered {exchange.request!r} by {name!r}")
+        exchange.error = error
+        self.errors.append(error)
+        _log.error("%s: the response raised", exchange.request, exc_info=error)
+        if request.writer.output_size > 0:  # a part is sent: no status can be sent any more
+            exchange.finish(exchange.status, "the answer broke off: its response raised")
+            if request.transport is not None:
+                request.transport.close()
+            return SENT_LAST
+        return await send(text_answer(500, _describe_error(error, exchange)), request, exchange)
+
+    async def _answer_no_route(
+        self, request: MockRequest, exchange: Exchange, candidates: tuple[Candidate, ...]
+    ) -> web.StreamResponse:
+        """Answer 405 if only the method is wrong, else 404 with the nearest routes."""
+        record, routes = exchange.request, self._table.routes
+        if candidates:
+            exchange.nearest = tuple(
+                (item.route, explain_route(item.route, record)) for item in candidates[:3]
+            )
+        else:
+            exchange.nearest = nearest_routes(routes, record)
+        _log.warning("no route takes %s %s", record.method, record.target)
+        path = record.url.path_safe
+        allowed = () if candidates else self._table.find(record.method, path).allowed
+        if allowed:
+            body = (
+                f"405: {record.path} takes {', '.join(allowed)}, not {record.method}\n\n"
+                f"to take it: MockRoute({record.method!r}, {record.path!r}, 'a_name')\n"
+            )
+            answer = text_answer(405, body, {"Allow": ", ".join(allowed)})
+        else:
+            answer = text_answer(404, render_not_found(record, exchange.nearest, routes))
+        return await send(answer, request, exchange)
+
+    async def _handle_broken_body(
+        self, request: MockRequest, error: BaseException
+    ) -> web.StreamResponse:
+        """Record a request whose body did not come whole."""
+        exchange, _ = self._route(request)
+        self._journal.append(exchange)
+        request.recorded = True
+        exchange.error = error
+        if isinstance(error, BodyTooLarge):
+            text = f"413: the body is larger than max_body_size={self._max_body_size} bytes\n"
+            return await send(text_answer(413, text), request, exchange, keep_alive=False)
+        if isinstance(error, asyncio.CancelledError) or not is_connected(request):
+            stopped = isinstance(error, asyncio.CancelledError) and is_connected(request)
+            exchange.finish(fault=STOPPED if stopped else f"{CLIENT_LEFT} within the body")
+            if isinstance(error, asyncio.CancelledError):
+                raise error
+            return SENT_LAST
+        text = f"400: the body could not be read: {error}\n"
+        return await send(text_answer(400, text), request, exchange, keep_alive=False)
+
+    def answer_malformed(
+        self, request: MockRequest, data: bytes, error: BaseException
+    ) -> web.StreamResponse:
+        """Record bytes that are no HTTP request, as the body of an exchange, and answer 400."""
+        line = data.partition(b"\r\n")[0].decode("latin-1")
+        method, _, rest = line.partition(" ")
+        record = RecordedRequest(
+            shorten(method, 20).strip("'") if method.isprintable() else "UNKNOWN",
+            rest.partition(" ")[0] or "/",
+            body=data,
+            received_at=request.received_at,
+            connection=request.protocol.number,  # type: ignore[attr-defined] # our Connection
+            origin=self._origin,
+        )
+        exchange = Exchange(record, None)
+        exchange.error = error
+        exchange.finish(400, f"400, malformed: {str(error).splitlines()[0]}")
+        self._journal.append(exchange)
+        request.recorded = True
+        _log.warning("no HTTP request: %s", shorten(data))
+        text = f"400: this is no HTTP/1.1 request: {error}\n\nreceived: {shorten(data, 400)}\n"
+        answer = web.Response(status=400, text=text)
+        answer.force_close()
+        return answer
+
+
+def is_connected(request: web.BaseRequest) -> bool:
+    """Tell whether the client of this request is still there, as far as the socket knows."""
+    return request.transport is not None and not request.transport.is_closing()
+
+
+async def send(
+    canned: Canned, request: web.BaseRequest, exchange: Exchange, *, keep_alive: bool = True
+) -> web.StreamResponse:
+    """Send a canned answer and note how that ended."""
+    exchange.finish(canned.status)
+    wire, transport = canned.wire(request), request.transport
+    if transport is None or transport.is_closing():
+        exchange.finish(fault=CLIENT_LEFT)
+        return SENT_LAST
+    if len(wire) <= _AT_ONCE:
+        transport.write(wire)
+    else:
+        try:
+            await request.writer.write(wire)  # waits while the client does not read
+        except ConnectionError:
+            exchange.finish(fault=CLIENT_LEFT)
+            return SENT_LAST
+    return SENT if keep_alive and request.keep_alive else SENT_LAST
+
+
+def text_answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> Canned:
+    """Return an answer of plain text."""
+    sent = (("Content-Type", "text/plain; charset=utf-8"), *(headers or {}).items())
+    return Canned(status, sent, text.encode("utf-8", "replace"))
+
+
+def _check_answer(
+    answer: web.StreamResponse, request: MockRequest, registration: Registration
+) -> None:
+    name = type(registration.response).__name__
+    if not hasattr(answer, "prepared"):  # isinstance asks an ABC: a microsecond for each answer
+        raise TypeError(
+            f"{name}.response() returned {shorten(answer)}; "
+            "it must return an aiohttp.web.Response or StreamResponse"
+        )
+    if answer.prepared and request.writer.output_size == 0:
+        raise RuntimeError(
+            f"{name}.response() returned an answer that was already sent to another request; "
+            "make a new one in each call"
+        )
+
+
+def _describe_error(error: BaseException, exchange: Exchange) -> str:
+    request, route = exchange.request, exchange.route
+    assert route is not None  # noqa: S101 - for the type checker
+    if isinstance(error, MissingResponseError):
+        return f"500: {error}\n"
+    lines = [
+        f"500: the response registered for {route.handler_name!r} raised "
+        f"{type(error).__name__}: {error}",
+        "",
+        f"request    {request.method} {request.target} ({count(len(request.body), 'byte')})",
+        f"route      {route}",
+    ]
+    if frames := traceback.extract_tb(error.__traceback__):
+        last = frames[-1]
+        lines.append(f"raised at  {last.filename}:{last.lineno} in {last.name}")
+    lines.append("the exception is in service.errors")
+    return "\n".join(lines) + "\n"

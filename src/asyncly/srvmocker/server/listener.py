@@ -1,0 +1,151 @@
+"""The bound socket: where clients connect, and what they connect to."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import sys
+from typing import TYPE_CHECKING
+
+from yarl import URL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["Listener"]
+
+_BACKLOG = 1024
+
+
+class Listener:
+    """A listening socket with a URL, bound at once and served when a loop is there.
+
+    Between the two the kernel queues the clients, so a URL may be handed out early.
+
+    Args:
+        host: the address or name to bind to.
+        port: the port; 0 lets the system choose a free one.
+        ssl_context: serves TLS with it; None serves plain HTTP.
+
+    Raises:
+        TypeError: `ssl_context` is no `ssl.SSLContext`.
+    """
+
+    def __init__(self, host: str, port: int, ssl_context: ssl.SSLContext | None = None) -> None:
+        if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
+            raise TypeError(f"ssl_context takes an ssl.SSLContext, got {ssl_context!r}")
+        self._address = (host, port)
+        self._ssl_context = ssl_context
+        self._socket: socket.socket | None = None
+        self._url: URL | None = None
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def bind(self) -> socket.socket:
+        """Bind and listen, if that is not done yet.
+
+        Raises:
+            OSError: the address cannot be bound; the text says what to do.
+        """
+        if self._socket is None:
+            self._socket = _bind(*self._address)
+        return self._socket
+
+    @property
+    def url(self) -> URL:
+        """The URL of the socket, without a path; it stays when the socket is closed.
+
+        Raises:
+            RuntimeError: it is not bound yet.
+        """
+        if self._url is None:
+            if self._socket is None:
+                raise RuntimeError("the service has no URL before it is started")
+            host, port = self._socket.getsockname()[:2]
+            # What is bound to every address is reached over loopback.
+            host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a key
+            scheme = "https" if self._ssl_context else "http"
+            host = f"[{host}]" if ":" in host else host
+            self._url = URL(f"{scheme}://{host}:{port}", encoded=True)
+        return self._url
+
+    async def serve(self, connect: Callable[[], asyncio.Protocol]) -> None:
+        """Accept connections in the running loop; `connect` makes the protocol of each."""
+        loop = asyncio.get_running_loop()
+        # A duplicate is served, so that the port stays ours when the serving ends.
+        served = self.bind().dup()
+        if self._ssl_context is None:
+            self._server = await loop.create_server(connect, sock=served, backlog=_BACKLOG)
+        else:
+            served.setblocking(False)
+            self._spawn(self._accept_tls(served, connect))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept_tls(
+        self, served: socket.socket, connect: Callable[[], asyncio.Protocol]
+    ) -> None:
+        """Accept by hand: asyncio's own server would forget the handshakes under way."""
+        loop = asyncio.get_running_loop()
+        with served:
+            while True:
+                connection, _ = await loop.sock_accept(served)
+                self._spawn(self._shake_hands(connection, connect))
+
+    async def _shake_hands(
+        self, connection: socket.socket, connect: Callable[[], asyncio.Protocol]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(connect, connection, ssl=self._ssl_context)
+        except OSError:  # the client refused the certificate, spoke plain HTTP, or left
+            connection.close()
+
+    def stop(self) -> list[asyncio.Task[None]]:
+        """Accept no more connections; the port stays bound. Return the tasks that still end."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    def close(self) -> None:
+        """Give the port back."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, address = _resolve(host, port)
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":  # there it would let two services share a port
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        bound.close()
+        hint = "use port=0 for a free one" if port else "is it an address of this machine?"
+        raise OSError(
+            error.errno, f"cannot listen on {host}:{port}: {error.strerror}; {hint}"
+        ) from None
+    return bound
+
+
+def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    if host == "127.0.0.1":  # nearly always, and a lookup costs as much as the binding
+        return socket.AF_INET, (host, port)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise OSError(
+            error.errno, f"cannot listen on the host {host!r}: {error.strerror}"
+        ) from None
+    return found[0], found[4][:2]  # type: ignore[return-value] # an address of IPv4 or IPv6

@@ -1,0 +1,418 @@
+"""The handle in the test's hand: `start_service` and `MockService`."""
+
+from __future__ import annotations
+
+import asyncio
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+from .assertions import Verdict, check_times, in_order
+from .exceptions import UnknownHandlerError
+from .journal import Journal
+from .matching import ANY_REQUEST, UNSET, Match
+from .nearest import near_exchanges
+from .report import render_missing, render_order, render_verdict
+from .responses.base import Registration
+from .routing import RouteTable
+from .server.connection import HttpServer
+from .server.dispatch import Dispatcher
+from .server.listener import Listener
+from .waiting import wait_until
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+    from yarl import URL
+
+    from .journal import Exchange
+    from .nearest import Near
+    from .request import RecordedRequest
+    from .responses.base import BaseMockResponse
+    from .routing import MockRoute
+
+__all__ = ["JOURNAL_LIMIT", "MockService", "start_service"]
+
+JOURNAL_LIMIT = 10_000
+"""Exchanges that a service remembers unless told otherwise."""
+
+
+def start_service(
+    routes: Iterable[MockRoute],
+    *,
+    ssl_context: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    journal_limit: int = JOURNAL_LIMIT,
+    max_body_size: int | None = None,
+) -> AbstractAsyncContextManager[MockService]:
+    """Serve `routes` on a real socket in the running loop until the block is left.
+
+    Leaving closes at once whatever clients still hold.
+
+    Args:
+        routes: what the server takes; responses are registered on the service.
+        ssl_context: serves HTTPS with it.
+        host: the address or name to bind to; only this machine reaches the default.
+        port: 0 lets the system choose a free one.
+        journal_limit: how many exchanges are remembered, the newest ones.
+        max_body_size: a request with a larger body, in bytes, is answered 413; None takes any.
+
+    Raises:
+        TypeError: an argument is of the wrong type.
+        ValueError: a route can never be reached, or a number is out of range.
+        OSError: the address cannot be bound.
+
+    Example:
+        >>> async def test_fetch_fact():
+        ...     async with start_service([MockRoute("GET", "/fact", "fact")]) as service:
+        ...         service.register("fact", JsonResponse({"fact": "Meow."}))
+        ...         async with aiohttp.ClientSession() as session:
+        ...             await session.get(service.url / "fact")
+        ...         service.assert_called("fact", times=1)
+        >>> asyncio.run(test_fetch_fact())
+    """
+    return MockService(
+        routes,
+        ssl_context=ssl_context,
+        host=host,
+        port=port,
+        journal_limit=journal_limit,
+        max_body_size=max_body_size,
+    )
+
+
+class MockService:
+    """A running mock server: where it is, what it answers, and what was sent to it.
+
+    Made by `start_service` or by the `mock_service` fixture. Every query that takes a handler
+    name raises `UnknownHandlerError` for a name that no route declares: a typo never passes.
+    """
+
+    def __init__(
+        self,
+        routes: Iterable[MockRoute],
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        journal_limit: int = JOURNAL_LIMIT,
+        max_body_size: int | None = None,
+    ) -> None:
+        self._table = RouteTable(routes)
+        self._journal = Journal(journal_limit)
+        _check_body_size(max_body_size)
+        self._listener = Listener(host, port, ssl_context)
+        self._dispatcher = Dispatcher(self._table, self._journal, self._origin, max_body_size)
+        self._server: HttpServer | None = None
+
+    # --- life ---------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Serve in the running loop. `start_service` does this for you.
+
+        Raises:
+            OSError: the address cannot be bound.
+            RuntimeError: it is already started.
+        """
+        if self._server is not None:
+            raise RuntimeError(f"{self!r} is already started")
+        loop = asyncio.get_running_loop()
+        dispatcher = self._dispatcher
+        self._server = HttpServer(dispatcher.handle, dispatcher.answer_malformed, loop)
+        await self._listener.serve(self._server)
+
+    async def stop(self) -> None:
+        """Cut every connection and give the port back. `start_service` does this for you."""
+        self._listener.close()
+        await self._detach()
+
+    async def _detach(self) -> None:
+        """Stop serving in the running loop; a port that is still bound stays bound."""
+        server, self._server = self._server, None
+        tasks = self._listener.stop()
+        if server is not None:
+            await server.stop()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def _origin(self) -> URL:
+        return self._listener.url
+
+    @property
+    def url(self) -> URL:
+        """Where the server listens: point the client here. It has no path: `url / "fact"`."""
+        return self._listener.url
+
+    # --- answers ------------------------------------------------------------------------
+
+    def register(self, handler_name: str, response: BaseMockResponse) -> None:
+        """Answer the requests of a handler with `response` from now on.
+
+        Raises:
+            UnknownHandlerError: no route declares the name.
+            TypeError: `response` is no response, or its body cannot be encoded.
+            ImportError: the response needs an extra that is not installed.
+        """
+        self._check_name(handler_name)
+        self._dispatcher.registrations[handler_name] = Registration(handler_name, response)
+
+    @property
+    def handlers(self) -> Mapping[str, BaseMockResponse]:
+        """The registered responses by handler name; a read-only view."""
+        registrations = self._dispatcher.registrations
+        return MappingProxyType({name: item.response for name, item in registrations.items()})
+
+    @property
+    def routes(self) -> tuple[MockRoute, ...]:
+        """The declared routes."""
+        return self._table.routes
+
+    def reset(self, *, responses: bool = False) -> None:
+        """Forget the requests and the errors, and begin every sequence anew.
+
+        Args:
+            responses: forget the registered responses too.
+        """
+        self._journal.clear()
+        self._dispatcher.errors.clear()
+        if responses:
+            self._dispatcher.registrations.clear()
+        for registration in self._dispatcher.registrations.values():
+            registration.reset()
+
+    # --- what came ----------------------------------------------------------------------
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Everything that arrived and what became of it, in order of arrival."""
+        return tuple(self._journal)
+
+    @property
+    def history(self) -> tuple[RecordedRequest, ...]:
+        """Every request, in order of arrival, also those that no route took."""
+        return tuple(exchange.request for exchange in self._journal)
+
+    @property
+    def history_map(self) -> Mapping[str, tuple[RecordedRequest, ...]]:
+        """The requests of every declared handler, by its name; a read-only view."""
+        return MappingProxyType(
+            {name: tuple(self._journal.calls(name)) for name in sorted(self._table.handler_names)}
+        )
+
+    @property
+    def unmatched(self) -> tuple[Exchange, ...]:
+        """The exchanges that no route took, malformed ones too, with their nearest routes."""
+        return tuple(exchange for exchange in self._journal if exchange.route is None)
+
+    @property
+    def errors(self) -> tuple[BaseException, ...]:
+        """The exceptions that responses raised, in order; `exchange.error` holds each too."""
+        return tuple(self._dispatcher.errors)
+
+    def get_calls(self, handler_name: str) -> list[RecordedRequest]:
+        """Return the requests that a handler took, in order."""
+        self._check_name(handler_name)
+        return self._journal.calls(handler_name)
+
+    def last_call(self, handler_name: str) -> RecordedRequest:
+        """Return the latest request that a handler took.
+
+        Raises:
+            AssertionError: it took none.
+        """
+        __tracebackhide__ = True
+        self._require(self._judge(handler_name, ANY_REQUEST), handler_name)
+        return self._journal.calls(handler_name)[-1]
+
+    # --- expectations -------------------------------------------------------------------
+
+    def assert_called(
+        self,
+        handler_name: str,
+        *,
+        times: int | None = None,
+        json: Any = UNSET,
+        body: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        path_params: Mapping[str, Any] | None = None,
+        cookies: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
+        predicate: Callable[[RecordedRequest], object] | None = None,
+    ) -> None:
+        """Expect that a handler was called as described: at least once, or exactly `times`.
+
+        Args:
+            handler_name: the handler.
+            times: how many calls must fit all the other arguments; None is at least one.
+            json: as in `Match`, like all that follow.
+            body: the body as sent.
+            headers: a subset of the headers.
+            query: a subset of the query.
+            path_params: a subset of the path's values.
+            cookies: a subset of the cookies.
+            form: the form, exactly.
+            predicate: a function of the request.
+
+        Raises:
+            AssertionError: it was not; the text shows the closest call and what differed.
+        """
+        __tracebackhide__ = True
+        match = Match(json, body, headers, query, path_params, cookies, form, predicate)
+        self._require(self._judge(handler_name, match, times), handler_name)
+
+    def assert_not_called(self, handler_name: str) -> None:
+        """Expect that a handler took no request.
+
+        Raises:
+            AssertionError: it took some; the text shows them.
+        """
+        __tracebackhide__ = True
+        self._require(self._judge(handler_name, ANY_REQUEST, 0), handler_name)
+
+    def assert_called_in_order(self, *handler_names: str) -> None:
+        """Expect calls of these handlers in this order; others may stand between them.
+
+        Raises:
+            AssertionError: they came otherwise; the text shows the order in which they came.
+        """
+        __tracebackhide__ = True
+        for name in handler_names:
+            self._check_name(name)
+        calls = [call for call in self.history if call.handler_name is not None]
+        found = in_order(handler_names, calls)
+        if found < len(handler_names):
+            raise AssertionError(render_order(handler_names, calls, found))
+
+    def assert_all_called(self) -> None:
+        """Expect that every declared handler was called, but for those of optional routes.
+
+        Raises:
+            AssertionError: some were not; the text lists them.
+        """
+        __tracebackhide__ = True
+        called = {call.handler_name for call in self.history} | set(self._journal.dropped)
+        missing = [
+            route
+            for route in self._table.routes
+            if route.handler_name not in called and not route.optional
+        ]
+        if missing:
+            near = [
+                item
+                for route in missing
+                for item in near_exchanges([route], self._journal, handler_name=route.handler_name)
+            ]
+            raise AssertionError(render_missing(missing, near))
+
+    async def wait_for_call(
+        self,
+        handler_name: str,
+        *,
+        times: int = 1,
+        timeout: float | None = 5.0,
+        json: Any = UNSET,
+        body: Any = None,
+        headers: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        path_params: Mapping[str, Any] | None = None,
+        cookies: Mapping[str, Any] | None = None,
+        form: Mapping[str, Any] | None = None,
+        predicate: Callable[[RecordedRequest], object] | None = None,
+    ) -> list[RecordedRequest]:
+        """Wait until a handler has been called as described, and return the calls that fit.
+
+        Calls that came before count. The answer may still be under way. Nothing is polled:
+        the arrival of a request wakes the wait. Works in asyncio and in trio.
+
+        Args:
+            handler_name: the handler.
+            times: how many calls must fit, at least.
+            timeout: seconds to wait; None waits for ever.
+            json: as in `Match`, like all that follow.
+            body: the body as sent.
+            headers: a subset of the headers.
+            query: a subset of the query.
+            path_params: a subset of the path's values.
+            cookies: a subset of the cookies.
+            form: the form, exactly.
+            predicate: a function of the request.
+
+        Raises:
+            AssertionError: they did not come in time; the text is that of `assert_called`.
+        """
+        __tracebackhide__ = True
+        check_times(times, least=1)
+        match = Match(json, body, headers, query, path_params, cookies, form, predicate)
+        waited = float("inf") if timeout is None else timeout
+
+        def judge() -> Verdict:
+            return self._judge(handler_name, match, times, waiting=waited)
+
+        self._check_name(handler_name)
+        await wait_until(self._journal, lambda: judge().met, timeout=timeout)
+        verdict = judge()
+        self._require(verdict, handler_name)
+        return verdict.matching
+
+    # --- inside -------------------------------------------------------------------------
+
+    def _check_name(self, handler_name: str) -> None:
+        if handler_name not in self._table.handler_names:
+            raise UnknownHandlerError(handler_name, self._table.handler_names)
+
+    def _routes_of(self, handler_name: str) -> list[MockRoute]:
+        return [route for route in self._table.routes if route.handler_name == handler_name]
+
+    def _judge(
+        self,
+        handler_name: str,
+        match: Match,
+        times: int | None = None,
+        waiting: float | None = None,
+    ) -> Verdict:
+        self._check_name(handler_name)
+        check_times(times)
+        journal = self._journal
+        calls, dropped = journal.calls(handler_name), journal.dropped[handler_name]
+        return Verdict(handler_name, calls, match, times, dropped, waiting)
+
+    def _require(self, verdict: Verdict, handler_name: str) -> None:
+        __tracebackhide__ = True
+        if verdict.met:
+            return
+        routes = self._routes_of(handler_name)
+        verdict.subject = f"{handler_name!r} ({' | '.join(map(str, routes))})"
+        near: tuple[Near, ...] = ()
+        if verdict.too_few:
+            near = near_exchanges(routes, self._journal, handler_name=handler_name)
+        raise AssertionError(render_verdict(verdict, near))
+
+    def __repr__(self) -> str:
+        state = "not started" if self._server is None else str(self.url)
+        routes, exchanges = len(self._table.routes), len(self._journal)
+        return f"<MockService {state}, {routes} routes, {exchanges} exchanges>"
+
+
+def _check_body_size(size: int | None) -> None:
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
+        raise ValueError(f"max_body_size takes bytes from 0 up, or None, got {size!r}")

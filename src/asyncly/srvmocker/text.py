@@ -1,0 +1,112 @@
+"""How values are shown in messages: short, in one piece, and without secrets."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from enum import Enum
+from typing import Any, Final
+
+__all__ = ["ABSENT", "Absent", "describe", "difference", "is_secret", "mask", "shorten"]
+
+VALUE_LIMIT = 120
+"""Characters that one value may take in a message."""
+
+_CONTEXT = 28
+"""Characters shown before and after the first difference of two long values."""
+
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+class Absent(Enum):
+    """The type of `ABSENT`: there is no value at this place, which is not the same as None."""
+
+    ABSENT = "ABSENT"
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = Absent.ABSENT
+"""Stands for "nothing here" in a mismatch: a missing header, an unexpected JSON key."""
+
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 5
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = 12
+        self.maxstring = self.maxlong = self.maxother = VALUE_LIMIT
+        self.fillvalue = "…"
+
+    def repr_bytes(self, value: bytes, level: int) -> str:
+        return self._cut(value[: self.maxstring], len(value) > self.maxstring)
+
+    def repr_str(self, value: str, level: int) -> str:
+        return self._cut(value[: self.maxstring], len(value) > self.maxstring)
+
+    def repr_dict(self, value: dict[Any, Any], level: int) -> str:
+        """Keep the order of the keys, which reprlib would sort."""
+        if level <= 0:
+            return "{…}"
+        shown = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(item, level - 1)}"
+            for key, item in list(value.items())[: self.maxdict]
+        ]
+        return "{" + ", ".join(shown + ["…"] * (len(value) > self.maxdict)) + "}"
+
+    def _cut(self, value: str | bytes, cut: bool) -> str:
+        return repr(value) + ("…" if cut else "")
+
+
+_short = _Short()
+
+
+def shorten(value: object, limit: int = VALUE_LIMIT) -> str:
+    """Return a repr of `value` of about `limit` characters at the most, on one line."""
+    text = describe(value) or _short.repr(value)
+    text = text.replace("\n", "\\n")
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def describe(value: object) -> str | None:
+    """Return words for values whose repr says little: patterns, functions and types."""
+    if isinstance(value, re.Pattern):
+        return f"a match of {value.pattern!r}"
+    if isinstance(value, type):
+        return value.__name__
+    if callable(value) and hasattr(value, "__qualname__"):
+        name: str = value.__qualname__
+        return "a value that the lambda accepts" if "<lambda>" in name else f"{name}(value)"
+    return None
+
+
+def difference(expected: str | bytes, got: str | bytes) -> tuple[int, str, str]:
+    """Return where two texts first differ, and both around that place, aligned."""
+    end = min(len(expected), len(got))
+    at = next((i for i in range(end) if expected[i] != got[i]), end)
+    start = max(0, at - _CONTEXT)
+
+    def window(value: str | bytes) -> str:
+        cut = value[start : at + _CONTEXT]
+        return ("…" * (start > 0)) + repr(cut) + ("…" * (at + _CONTEXT < len(value)))
+
+    return at, window(expected), window(got)
+
+
+def is_secret(where: str) -> bool:
+    """Tell whether the value at this place must not be printed.
+
+    Masked are the headers Authorization, Cookie and Proxy-Authorization, and every cookie.
+    """
+    part, _, name = where.partition(".")
+    return part == "cookies" or (part == "headers" and name.lower() in _SECRET_HEADERS)
+
+
+def mask(value: object) -> str:
+    """Return `value` with everything secret hidden but its scheme and its length."""
+    if not isinstance(value, str):
+        return shorten(value) if describe(value) else f"*** ({type(value).__name__})"
+    scheme, space, rest = value.partition(" ")
+    shown = f"{scheme} ***" if space and rest and "=" not in scheme else "***"
+    return f"'{shown}' ({len(value)} characters, masked)"
