@@ -110,6 +110,14 @@ class MockService:
 
     # --- life ---------------------------------------------------------------------------
 
+    def bind(self) -> None:
+        """Bind the port, so that there is a `url`; clients wait until the service is started.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        self._listener.bind()
+
     async def start(self) -> None:
         """Serve in the running loop. `start_service` does this for you.
 
@@ -127,9 +135,9 @@ class MockService:
     async def stop(self) -> None:
         """Cut every connection and give the port back. `start_service` does this for you."""
         self._listener.close()
-        await self._detach()
+        await self.detach()
 
-    async def _detach(self) -> None:
+    async def detach(self) -> None:
         """Stop serving in the running loop; a port that is still bound stays bound."""
         server, self._server = self._server, None
         tasks = self._listener.stop()
