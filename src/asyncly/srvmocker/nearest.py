@@ -7,7 +7,6 @@ from heapq import nlargest
 from typing import TYPE_CHECKING, NamedTuple
 
 from .comparing import Mismatch
-from .routing import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +20,8 @@ __all__ = ["Near", "explain_route", "near_exchanges", "nearest_routes"]
 _SHOWN = 3
 _NEAR = 0.6
 """From this likeness of two paths on (0 to 1), one may be a slip for the other."""
+_COMPARED = 100
+"""Characters of a path that are compared: the time grows with their square."""
 _SCANNED = 200
 """Routes or exchanges that are compared in full; of more, those that look most alike."""
 
@@ -37,7 +38,7 @@ def explain_route(route: MockRoute, request: RecordedRequest) -> tuple[Mismatch,
     """Return every difference between a request and what a route takes."""
     found: list[Mismatch] = []
     method = route.method.upper()
-    params = Template.parse(route.path).match(request.url.path_safe)
+    params = route.template.match(request.url.path_safe)
     if params is None:
         found.append(Mismatch("path", route.path, request.path))
     if method not in ("*", request.method):  # the rest was said of another kind of request
@@ -51,7 +52,7 @@ def nearest_routes(
     routes: Iterable[MockRoute], request: RecordedRequest
 ) -> tuple[tuple[MockRoute, tuple[Mismatch, ...]], ...]:
     """Return the routes nearest to a request that none took, best first, three at the most."""
-    path = request.path
+    path = request.path[:_COMPARED]
     near = nlargest(_SCANNED, routes, key=lambda route: _outer_likeness(route.path, path))
     scored = [(_likeness(route, request), route) for route in near]
     best = nlargest(_SHOWN, (item for item in scored if item[0] >= _NEAR), key=lambda i: i[0])
@@ -88,11 +89,11 @@ def _shared_start(one: str, other: str) -> int:
 
 
 def _likeness(route: MockRoute, request: RecordedRequest) -> float:
-    path = request.path
     score = 1.0
-    if Template.parse(route.path).match(request.url.path_safe) is None:
-        filled = _filled(route.path, path)
-        score = SequenceMatcher(None, filled.lower(), path.lower(), autojunk=False).ratio() - 0.02
+    if route.template.match(request.url.path_safe) is None:
+        path = request.path.lower()
+        filled = _filled(route.path.lower(), path)[:_COMPARED]
+        score = SequenceMatcher(None, filled, path[:_COMPARED], autojunk=False).ratio() - 0.02
     return score if route.method.upper() in ("*", request.method) else score - 0.1
 
 

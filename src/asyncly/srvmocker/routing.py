@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -71,7 +71,12 @@ class MockRoute:
             )
         if not _METHOD.fullmatch(self.method):
             raise ValueError(f"MockRoute: {self.method!r} is no HTTP method (RFC 9110 §9.1)")
-        Template.parse(self.path)
+        _ = self.template
+
+    @cached_property
+    def template(self) -> Template:
+        """The parsed path."""
+        return Template.parse(self.path)
 
     def __repr__(self) -> str:
         match = f", {self.match!r}" if self.match is not None else ""
@@ -88,7 +93,7 @@ class Template:
 
     Attributes:
         prefix: the length of the literal segments before the first name: the longer, the sooner.
-        pattern: matches a decoded path; None where the path has no names.
+        expression: matches a decoded path; None where the path has no names.
         walk: the steps from the root to this template: a text is that very segment, None is
             any one segment.
         tail: None if `walk` leads to the end of the path. Else an expression that may take
@@ -97,7 +102,7 @@ class Template:
 
     path: str
     prefix: int
-    pattern: re.Pattern[str] | None
+    expression: str | None
     walk: tuple[str | None, ...]
     tail: str | None
 
@@ -123,11 +128,15 @@ class Template:
             return Template(literal, len(literal.rstrip("/")), None, (), None)
         return _parse_names(path)
 
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(self.expression or "")
+
     def match(self, path: str) -> Mapping[str, str] | None:
         """Return the values of the names in a decoded path, or None if it does not fit."""
-        if self.pattern is None:
+        if self.expression is None:
             return _NO_PARAMS if path == self.path else None
-        found = self.pattern.fullmatch(path)
+        found = self._pattern.fullmatch(path)
         if found is None:
             return None
         values = found.groupdict()
@@ -155,20 +164,22 @@ def _parse_names(path: str) -> Template:
             literal = _decoded(part)
             pattern += re.escape(literal)
             shape += literal
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"MockRoute: the path {path!r} is no expression: {error}") from None
+    names = [name["name"] for name in _NAME.finditer(path)]
+    if "\1" in shape or len(set(names)) < len(names):  # else it is an expression by construction
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"MockRoute: the path {path!r} is no expression: {error}") from None
     literal = re.split("[\0\1]", shape)[0]
     prefix = len(literal.rpartition("/")[0].rstrip("/"))
     head, expression, _ = shape.partition("\1")
     segments = head.split("/")[1:]
     if not expression:
         walk = tuple(None if "\0" in segment else segment for segment in segments)
-        return Template(path, prefix, compiled, walk, None)
+        return Template(path, prefix, pattern, walk, None)
     walk = tuple(None if "\0" in segment else segment for segment in segments[:-1])
     last = shape.rpartition("/")[2]
-    return Template(path, prefix, compiled, walk, "" if {"\0", "\1"} & set(last) else last)
+    return Template(path, prefix, pattern, walk, "" if {"\0", "\1"} & set(last) else last)
 
 
 class Candidate(NamedTuple):
@@ -237,7 +248,7 @@ class RouteTable:
             if not isinstance(route, MockRoute):
                 raise TypeError(f"start_service takes MockRoute objects, got {shorten(route)}")
             self._refuse_unreachable(route, taken)
-            template = Template.parse(route.path)
+            template = route.template
             self._add(_Entry((-template.prefix, index), template, route))
         self.handler_names = frozenset(route.handler_name for route in self.routes)
 
@@ -255,7 +266,7 @@ class RouteTable:
 
     def _add(self, entry: _Entry) -> None:
         template = entry.template
-        if template.pattern is None:
+        if template.expression is None:
             self._literal.setdefault(template.path, []).append(entry)
             return
         node = self._root

@@ -15,6 +15,9 @@ VALUE_LIMIT = 120
 _CONTEXT = 28
 """Characters shown before and after the first difference of two long values."""
 
+_BLOCK = 64 * 1024
+"""Characters that are compared at once, at the speed of C, to find where texts part."""
+
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
@@ -84,7 +87,10 @@ def describe(value: object) -> str | None:
 def difference(expected: str | bytes, got: str | bytes) -> tuple[int, str, str]:
     """Return where two texts first differ, and both around that place, aligned."""
     end = min(len(expected), len(got))
-    at = next((i for i in range(end) if expected[i] != got[i]), end)
+    block = next(
+        (i for i in range(0, end, _BLOCK) if expected[i : i + _BLOCK] != got[i : i + _BLOCK]), end
+    )
+    at = next((i for i in range(block, end) if expected[i] != got[i]), end)
     start = max(0, at - _CONTEXT)
 
     def window(value: str | bytes) -> str:

@@ -37,12 +37,17 @@ class Canned:
         headers: pairs that the caller wants sent; Content-Length, Date and Server are added
             where they are missing, as aiohttp would.
         body: the bytes of the body.
+
+    Attributes:
+        status: the status code.
+        closes: the caller's headers announce the end of the connection, so it must come.
     """
 
-    __slots__ = ("_body", "_headers", "_second", "_wire", "status")
+    __slots__ = ("_body", "_headers", "_second", "_wire", "closes", "status")
 
     def __init__(self, status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> None:
         self.status = status
+        self.closes = any(n.lower() == "connection" and "close" in v.lower() for n, v in headers)
         self._headers = headers
         self._body = b"" if has_no_body(status) else body
         self._wire = b""
@@ -83,7 +88,7 @@ def _render_fixed(
             headers["Connection"] = "keep-alive"
     headers.setdefault("Server", SERVER_SOFTWARE)
     chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
-    sized = "Content-Length" in headers or chunked or (has_no_body(status) and status != 304)
+    sized = "Content-Length" in headers or chunked or has_no_body(status)
     return render_head(status, headers, version)[:-2], "Date" in headers, sized, chunked
 
 

@@ -76,7 +76,7 @@ class Dispatcher:
         if not request.stream.at_eof():
             try:
                 await request.receive(self._max_body_size)
-            except BaseException as error:
+            except (Exception, asyncio.CancelledError) as error:
                 return await self._handle_broken_body(request, error)
         exchange, candidates = self._route(request)
         self._journal.append(exchange)
@@ -211,7 +211,7 @@ class Dispatcher:
         return await send(answer, request, exchange)
 
     async def _handle_broken_body(
-        self, request: MockRequest, error: BaseException
+        self, request: MockRequest, error: Exception | asyncio.CancelledError
     ) -> web.StreamResponse:
         """Record a request whose body did not come whole."""
         exchange, _ = self._route(request)
@@ -278,7 +278,8 @@ async def send(
         except ConnectionError:
             exchange.finish(fault=CLIENT_LEFT)
             return SENT_LAST
-    return SENT if keep_alive and request.keep_alive else SENT_LAST
+    stays = keep_alive and request.keep_alive and not canned.closes
+    return SENT if stays else SENT_LAST
 
 
 def text_answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> Canned:

@@ -50,6 +50,7 @@ class Listener:
         """
         if self._socket is None:
             self._socket = _bind(*self._address)
+            self._url = None
         return self._socket
 
     @property
