@@ -153,18 +153,19 @@ class Dispatcher:
             except web.HTTPException as raised:  # aiohttp's way to answer by raising
                 answer = raised
             _check_answer(answer, request, registration)
-            fault: str | None = getattr(answer, "fault", None)
-            exchange.finish(answer.status or None, fault)
+            # Noted before the first byte: a client in another thread may ask at the last one.
+            exchange.status, exchange.fault = answer.status or None, getattr(answer, "fault", None)
             await answer.prepare(request)
             await answer.write_eof()
+            exchange.finish(exchange.status, exchange.fault)
         except asyncio.CancelledError:
-            exchange.finish(fault=STOPPED if is_connected(request) else CLIENT_LEFT)
+            exchange.finish(exchange.status, STOPPED if is_connected(request) else CLIENT_LEFT)
             raise
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
             if isinstance(error, ConnectionError) and not is_connected(request):
-                exchange.finish(fault=CLIENT_LEFT)
+                exchange.finish(exchange.status, CLIENT_LEFT)
                 return SENT_LAST
             return await self._answer_error(request, exchange, error)
         return SENT if answer.keep_alive else SENT_LAST
@@ -234,11 +235,12 @@ class Dispatcher:
         self, request: MockRequest, data: bytes, error: BaseException
     ) -> web.StreamResponse:
         """Record bytes that are no HTTP request, as the body of an exchange, and answer 400."""
-        line = data.partition(b"\r\n")[0].decode("latin-1")
-        method, _, rest = line.partition(" ")
+        line = data.partition(b"\n")[0].rstrip(b"\r")
+        words = line.decode("latin-1").split()
+        readable = len(words) == 3 and line.isascii() and words[0].isprintable()
         record = RecordedRequest(
-            shorten(method, 20).strip("'") if method.isprintable() else "UNKNOWN",
-            rest.partition(" ")[0] or "/",
+            words[0] if readable else "UNKNOWN",
+            words[1] if readable else "/",
             body=data,
             received_at=request.received_at,
             connection=request.protocol.number,  # type: ignore[attr-defined] # our Connection
@@ -246,11 +248,13 @@ class Dispatcher:
         )
         exchange = Exchange(record, None)
         exchange.error = error
-        exchange.finish(400, f"400, malformed: {str(error).splitlines()[0]}")
+        reason = str(getattr(error, "message", "") or error)
+        exchange.finish(400, f"400, malformed: {reason.splitlines()[0].rstrip(':')}")
         self._journal.append(exchange)
         request.recorded = True
-        _log.warning("no HTTP request: %s", shorten(data))
-        text = f"400: this is no HTTP/1.1 request: {error}\n\nreceived: {shorten(data, 400)}\n"
+        # Only the first line is shown: what follows may hold secrets.
+        _log.warning("no HTTP request: %s", shorten(line))
+        text = f"400: this is no HTTP/1.1 request: {reason}\n\nit begins with: {shorten(line)}\n"
         answer = web.Response(status=400, text=text)
         answer.force_close()
         return answer
