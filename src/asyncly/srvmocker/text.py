@@ -42,21 +42,21 @@ class _Short(reprlib.Repr):
         self.maxstring = self.maxlong = self.maxother = VALUE_LIMIT
         self.fillvalue = "…"
 
-    def repr_bytes(self, value: bytes, level: int) -> str:
-        return self._cut(value[: self.maxstring], len(value) > self.maxstring)
+    def repr_bytes(self, x: bytes, level: int) -> str:
+        return self._cut(x[: self.maxstring], len(x) > self.maxstring)
 
-    def repr_str(self, value: str, level: int) -> str:
-        return self._cut(value[: self.maxstring], len(value) > self.maxstring)
+    def repr_str(self, x: str, level: int) -> str:
+        return self._cut(x[: self.maxstring], len(x) > self.maxstring)
 
-    def repr_dict(self, value: dict[Any, Any], level: int) -> str:
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
         """Keep the order of the keys, which reprlib would sort."""
         if level <= 0:
             return "{…}"
         shown = [
             f"{self.repr1(key, level - 1)}: {self.repr1(item, level - 1)}"
-            for key, item in list(value.items())[: self.maxdict]
+            for key, item in list(x.items())[: self.maxdict]
         ]
-        return "{" + ", ".join(shown + ["…"] * (len(value) > self.maxdict)) + "}"
+        return "{" + ", ".join(shown + ["…"] * (len(x) > self.maxdict)) + "}"
 
     def _cut(self, value: str | bytes, cut: bool) -> str:
         return repr(value) + ("…" if cut else "")

@@ -92,14 +92,15 @@ class MockRequest(web.Request):
             return self.body_bytes
 
     @property
-    def content(self) -> StreamReader:
+    def content(self) -> StreamReader:  # pyright: ignore[reportIncompatibleVariableOverride]
         """A stream over the received body."""
         if self.replay is None:
             # The limit is above the size: a full stream would pause the connection's reading.
             size = len(self.body_bytes) + 1
-            self.replay = StreamReader(self.protocol, size, loop=asyncio.get_running_loop())
-            self.replay.feed_data(self.body_bytes)
-            self.replay.feed_eof()
+            stream = StreamReader(self.protocol, size, loop=asyncio.get_running_loop())
+            stream.feed_data(self.body_bytes)
+            stream.feed_eof()
+            self.replay = stream
         return self.replay
 
     async def multipart(self) -> MultipartReader:

@@ -63,9 +63,10 @@ class Listener:
         if self._url is None:
             if self._socket is None:
                 raise RuntimeError("the service has no URL before it is started")
-            host, port = self._socket.getsockname()[:2]
-            # What is bound to every address is reached over loopback.
-            host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - a key
+            host: str = self._socket.getsockname()[0]
+            port: int = self._socket.getsockname()[1]
+            if host in ("0.0.0.0", "::"):  # noqa: S104 - every address is reached over loopback
+                host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
             scheme = "https" if self._ssl_context else "http"
             host = f"[{host}]" if ":" in host else host
             self._url = URL(f"{scheme}://{host}:{port}", encoded=True)
