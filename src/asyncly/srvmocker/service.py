@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from .assertions import Verdict, check_times, in_order
 from .exceptions import UnknownHandlerError
@@ -16,6 +16,7 @@ from .responses.base import Registration
 from .routing import RouteTable
 from .server.connection import HttpServer
 from .server.dispatch import Dispatcher
+from .server.host import Host, Serving
 from .server.listener import Listener
 from .waiting import wait_until
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
-    from types import TracebackType
-
-    from yarl import URL
 
     from .journal import Exchange
     from .nearest import Near
@@ -84,7 +82,7 @@ def start_service(
     )
 
 
-class MockService:
+class MockService(Host):
     """A running mock server: where it is, what it answers, and what was sent to it.
 
     Made by `start_service` or by the `mock_service` fixture. Every query that takes a handler
@@ -102,73 +100,18 @@ class MockService:
         max_body_size: int | None = None,
     ) -> None:
         self._table = RouteTable(routes)
-        self._journal = Journal(journal_limit)
         _check_body_size(max_body_size)
-        self._listener = Listener(host, port, ssl_context)
-        self._dispatcher = Dispatcher(self._table, self._journal, self._origin, max_body_size)
-        self._server: HttpServer | None = None
+        super().__init__(Listener(host, port, ssl_context), Journal(journal_limit))
+        self._dispatcher = Dispatcher(
+            self._table, self._journal, self._errors, self._origin, max_body_size
+        )
 
-    # --- life ---------------------------------------------------------------------------
-
-    def bind(self) -> None:
-        """Bind the port, so that there is a `url`; clients wait until the service is started.
-
-        Raises:
-            OSError: the address cannot be bound.
-        """
-        self._listener.bind()
-
-    async def start(self) -> None:
-        """Serve in the running loop. `start_service` does this for you.
-
-        Raises:
-            OSError: the address cannot be bound.
-            RuntimeError: it is already started.
-        """
-        if self._server is not None:
-            raise RuntimeError(f"{self!r} is already started")
-        loop = asyncio.get_running_loop()
+    async def serve(self) -> Serving:
+        """Begin to serve the bound port in the running loop."""
         dispatcher = self._dispatcher
-        self._server = HttpServer(dispatcher.handle, dispatcher.answer_malformed, loop)
-        await self._listener.serve(self._server)
-
-    async def stop(self) -> None:
-        """Cut every connection and give the port back. `start_service` does this for you."""
-        self._listener.close()
-        await self.detach()
-
-    async def detach(self) -> None:
-        """Stop serving in the running loop; a port that is still bound stays bound."""
-        server, self._server = self._server, None
-        tasks = self._listener.stop()
-        if server is not None:
-            await server.stop()
-        if tasks:
-            await asyncio.wait(tasks)
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.stop()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    def _origin(self) -> URL:
-        return self._listener.url
-
-    @property
-    def url(self) -> URL:
-        """Where the server listens: point the client here. It has no path: `url / "fact"`."""
-        return self._listener.url
+        loop = asyncio.get_running_loop()
+        server = HttpServer(dispatcher.handle, dispatcher.answer_malformed, loop)
+        return Serving(server, await self._listener.serve(server))
 
     # --- answers ------------------------------------------------------------------------
 
@@ -201,23 +144,13 @@ class MockService:
             responses: forget the registered responses too.
         """
         self._journal.clear()
-        self._dispatcher.errors.clear()
+        self._errors.clear()
         if responses:
             self._dispatcher.registrations.clear()
         for registration in self._dispatcher.registrations.values():
             registration.reset()
 
     # --- what came ----------------------------------------------------------------------
-
-    @property
-    def exchanges(self) -> tuple[Exchange, ...]:
-        """Everything that arrived and what became of it, in order of arrival."""
-        return tuple(self._journal)
-
-    @property
-    def history(self) -> tuple[RecordedRequest, ...]:
-        """Every request, in order of arrival, also those that no route took."""
-        return tuple(exchange.request for exchange in self._journal)
 
     @property
     def history_map(self) -> Mapping[str, tuple[RecordedRequest, ...]]:
@@ -232,9 +165,16 @@ class MockService:
         return tuple(exchange for exchange in self._journal if exchange.route is None)
 
     @property
-    def errors(self) -> tuple[BaseException, ...]:
-        """The exceptions that responses raised, in order; `exchange.error` holds each too."""
-        return tuple(self._dispatcher.errors)
+    def unused(self) -> tuple[MockRoute, ...]:
+        """The routes whose registered response answered nothing, but for optional ones."""
+        registrations = self._dispatcher.registrations
+        return tuple(
+            route
+            for route in self._table.routes
+            if not route.optional
+            and (registration := registrations.get(route.handler_name)) is not None
+            and not registration.used
+        )
 
     def get_calls(self, handler_name: str) -> list[RecordedRequest]:
         """Return the requests that a handler took, in order."""
@@ -416,7 +356,7 @@ class MockService:
         raise AssertionError(render_verdict(verdict, near))
 
     def __repr__(self) -> str:
-        state = "not started" if self._server is None else str(self.url)
+        state = "not started" if self._serving is None else str(self.url)
         routes, exchanges = len(self._table.routes), len(self._journal)
         return f"<MockService {state}, {routes} routes, {exchanges} exchanges>"
 

@@ -57,13 +57,14 @@ class Registration:
     registered elsewhere too.
     """
 
-    __slots__ = ("_states", "canned", "handler_name", "response")
+    __slots__ = ("_states", "canned", "handler_name", "response", "used")
 
     def __init__(self, handler_name: str, response: BaseMockResponse) -> None:
         check_response(response, f"register({handler_name!r}, ...)")
         self.handler_name = handler_name
         self.response = response
         self.canned = response.canned()
+        self.used = False
         self._states: dict[int, tuple[object, Any]] = {}
 
     def state(self, owner: BaseMockResponse, make: Callable[[], _State]) -> _State:

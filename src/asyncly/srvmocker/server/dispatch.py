@@ -52,6 +52,7 @@ class Dispatcher:
     Args:
         table: the routes.
         journal: gets every exchange.
+        errors: gets every exception that a response raises.
         origin: returns the URL of the service.
         max_body_size: bytes; None is no limit.
     """
@@ -60,11 +61,12 @@ class Dispatcher:
         self,
         table: RouteTable,
         journal: Journal,
+        errors: list[BaseException],
         origin: Callable[[], URL],
         max_body_size: int | None = None,
     ) -> None:
         self.registrations: dict[str, Registration] = {}
-        self.errors: list[BaseException] = []
+        self.errors = errors
         self._table = table
         self._journal = journal
         self._origin = origin
@@ -87,6 +89,7 @@ class Dispatcher:
         if registration is None:
             missing = MissingResponseError(exchange.route.handler_name, str(exchange.route))
             return await self._answer_error(request, exchange, missing)
+        registration.used = True
         if registration.canned is not None:
             return await send(registration.canned, request, exchange)
         request.registration = registration

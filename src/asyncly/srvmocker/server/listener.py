@@ -13,7 +13,7 @@ from yarl import URL
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["Listener"]
+__all__ = ["Acceptor", "Listener"]
 
 _BACKLOG = 1024
 
@@ -39,8 +39,6 @@ class Listener:
         self._ssl_context = ssl_context
         self._socket: socket.socket | None = None
         self._url: URL | None = None
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def bind(self) -> socket.socket:
         """Bind and listen, if that is not done yet.
@@ -72,56 +70,80 @@ class Listener:
             self._url = URL(f"{scheme}://{host}:{port}", encoded=True)
         return self._url
 
-    async def serve(self, connect: Callable[[], asyncio.Protocol]) -> None:
-        """Accept connections in the running loop; `connect` makes the protocol of each."""
+    async def serve(self, connect: Callable[[], asyncio.Protocol]) -> Acceptor:
+        """Accept connections in the running loop; `connect` makes the protocol of each.
+
+        The port stays bound when the accepting ends: a duplicate of the socket is served.
+        """
         loop = asyncio.get_running_loop()
-        # A duplicate is served, so that the port stays ours when the serving ends.
+        acceptor = Acceptor(loop, connect, self._ssl_context)
         served = self.bind().dup()
         if self._ssl_context is None:
-            self._server = await loop.create_server(connect, sock=served, backlog=_BACKLOG)
+            acceptor.server = await loop.create_server(connect, sock=served, backlog=_BACKLOG)
         else:
             served.setblocking(False)
-            self._spawn(self._accept_tls(served, connect))
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _accept_tls(
-        self, served: socket.socket, connect: Callable[[], asyncio.Protocol]
-    ) -> None:
-        """Accept by hand: asyncio's own server would forget the handshakes under way."""
-        loop = asyncio.get_running_loop()
-        with served:
-            while True:
-                connection, _ = await loop.sock_accept(served)
-                self._spawn(self._shake_hands(connection, connect))
-
-    async def _shake_hands(
-        self, connection: socket.socket, connect: Callable[[], asyncio.Protocol]
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.connect_accepted_socket(connect, connection, ssl=self._ssl_context)
-        except OSError:  # the client refused the certificate, spoke plain HTTP, or left
-            connection.close()
-
-    def stop(self) -> list[asyncio.Task[None]]:
-        """Accept no more connections; the port stays bound. Return the tasks that still end."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        return tasks
+            acceptor.spawn(served, acceptor.accept(served))
+        return acceptor
 
     def close(self) -> None:
         """Give the port back."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+class Acceptor:
+    """Accepts the connections of a listener in one loop, until it is stopped."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connect: Callable[[], asyncio.Protocol],
+        ssl_context: ssl.SSLContext | None,
+    ) -> None:
+        self.server: asyncio.Server | None = None
+        self._loop = loop
+        self._connect = connect
+        self._ssl_context = ssl_context
+        self._tasks: set[asyncio.Task[None]] = set()
+        # Sockets whose task has not begun: cancelled before its first step, it closes nothing.
+        self._unclaimed: set[socket.socket] = set()
+
+    def spawn(self, owned: socket.socket, work: Coroutine[None, None, None]) -> None:
+        """Run `work`, which closes the socket that it owns."""
+        self._unclaimed.add(owned)
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def accept(self, served: socket.socket) -> None:
+        """Accept TLS by hand: asyncio's own server would forget the handshakes under way."""
+        self._unclaimed.discard(served)
+        with served:
+            while True:
+                connection, _ = await self._loop.sock_accept(served)
+                self.spawn(connection, self._shake_hands(connection))
+
+    async def _shake_hands(self, connection: socket.socket) -> None:
+        self._unclaimed.discard(connection)
+        try:
+            await self._loop.connect_accepted_socket(
+                self._connect, connection, ssl=self._ssl_context
+            )
+        except OSError:  # the client refused the certificate, spoke plain HTTP, or left
+            connection.close()
+
+    def stop(self) -> list[asyncio.Task[None]]:
+        """Accept no more. Return the tasks that still end."""
+        if self.server is not None:
+            self.server.close()
+            self.server = None
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        while self._unclaimed:
+            self._unclaimed.pop().close()
+        return tasks
 
 
 def _bind(host: str, port: int) -> socket.socket:
