@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MissingResponseError", "SequenceExhausted", "SrvMockerError", "UnknownHandlerError"]
 
+_SHOWN = 10
+"""Declared names that a message lists."""
+
 
 class SrvMockerError(Exception):
     """The base of every error that the mock server raises by itself."""
@@ -35,7 +38,9 @@ class UnknownHandlerError(SrvMockerError, LookupError):
         self.declared = tuple(sorted(set(declared)))
         near = get_close_matches(name, self.declared, n=1) if isinstance(name, str) else []
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        known = ", ".join(map(repr, self.declared)) or "none"
+        known = ", ".join(map(repr, self.declared[:_SHOWN])) or "none"
+        if len(self.declared) > _SHOWN:
+            known += f" and {len(self.declared) - _SHOWN} more"
         super().__init__(
             f"no route declares the handler name {name!r}.{hint} "
             f"Declared: {known}. Every handler needs a MockRoute in start_service(routes)."

@@ -84,7 +84,7 @@ class Match:
             raise TypeError(
                 f"predicate= takes a function of the request, got {shorten(self.predicate)}"
             )
-        if isinstance(self.body, dict | list):
+        if isinstance(self.body, dict | list | tuple | int | float):
             raise TypeError(
                 f"body= takes bytes or text, got {shorten(self.body)}; "
                 "for parsed JSON use json=, for a form form="

@@ -14,7 +14,7 @@ its differences by their place, and the requests that went elsewhere.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .text import shorten
 
@@ -36,6 +36,7 @@ __all__ = [
     "render_not_found",
     "render_order",
     "render_request",
+    "render_trouble",
     "render_verdict",
 ]
 
@@ -196,3 +197,46 @@ def render_missing(routes: Sequence[MockRoute], near: Sequence[Near]) -> str:
     lines += [f"  {route.handler_name!r}  {route}" for route in routes]
     unmatched = [item for item in near if item.exchange.route is None]
     return "\n".join([*lines, *_near("came near, but reached no handler", unmatched)])
+
+
+def render_trouble(host: Any, *, unused: bool = False, colour: bool = False) -> str:
+    """Return what went wrong on a server during a test, or an empty text.
+
+    Args:
+        host: a mock service or a proxy.
+        unused: name registered responses that nothing used, too.
+        colour: use the colours of a terminal.
+    """
+    unmatched, errors = host.unmatched, [item for item in host.exchanges if item.error is not None]
+    errors = [exchange for exchange in errors if exchange.route is not None]
+    idle = getattr(host, "unused", ()) if unused else ()
+    counts = [
+        count(len(items), noun)
+        for items, noun in (
+            (unmatched, "unmatched request"),
+            (errors, "failed response"),
+            (idle, "unused response"),
+        )
+        if items
+    ]
+    if not counts:
+        return ""
+    lines = [_paint(f"{', '.join(counts)} on {host!r}", "1;31", colour)]
+    lines += _trouble("unmatched", unmatched, colour)
+    lines += _trouble("raised while answering", errors, colour)
+    if idle:
+        lines.append(_paint("  registered, but never used", "1", colour))
+        lines += [f"    {route.handler_name!r}  {route}" for route in idle]
+    return "\n".join(lines)
+
+
+def _trouble(title: str, exchanges: Sequence[Exchange], colour: bool) -> list[str]:
+    lines = [_paint(f"  {title}", "1", colour)] if exchanges else []
+    for exchange in exchanges[:_CALLS]:
+        lines += render_exchange(exchange, indent="    ")
+    hidden = len(exchanges) - _CALLS
+    return [*lines, f"    … and {hidden} more"] if hidden > 0 else lines
+
+
+def _paint(text: str, code: str, colour: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if colour else text

@@ -6,6 +6,7 @@ import json
 import zlib
 from dataclasses import dataclass
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -15,6 +16,8 @@ from yarl import URL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from multidict import MultiMapping
 
 __all__ = ["NO_PARAMS", "FormFile", "RecordedRequest", "RequestHistory", "decode_content"]
 
@@ -143,8 +146,11 @@ class RecordedRequest:
         return self._url
 
     def _build_url(self) -> URL:
-        if not self._target.startswith("/"):
-            return URL(self._target, encoded=True)  # absolute-form, "*" or a CONNECT authority
+        if not self._target.startswith("/"):  # absolute-form, "*" or a CONNECT authority
+            try:
+                return URL(self._target, encoded=True)
+            except ValueError:
+                return URL.build(path=self._target, encoded=True)
         origin = self._origin() if self._origin else URL("http://localhost")
         path, _, query = self._target.partition("?")
         host = self._headers.get("Host")
@@ -189,11 +195,7 @@ class RecordedRequest:
             ValueError: the content coding cannot be undone.
         """
         charset = _content_type(self._headers).get_content_charset("utf-8")
-        content = self.content
-        try:
-            return content.decode(charset)
-        except LookupError:  # a charset that Python does not know
-            return content.decode()
+        return _decode(self.content, charset)
 
     @property
     def content(self) -> bytes:
@@ -207,10 +209,15 @@ class RecordedRequest:
     def json(self) -> Any:
         """Return the body parsed as JSON (RFC 8259), a fresh value at every call.
 
+        It may be in UTF-8, -16 or -32; another charset must be named by the Content-Type.
+
         Raises:
             ValueError: the body is no JSON; a body that is no text raises one too.
         """
-        return json.loads(self.text)
+        try:
+            return json.loads(self.content)
+        except UnicodeDecodeError:
+            return json.loads(self.text)
 
     def parsed_json(self) -> Any:
         """Return the body parsed as JSON, once: the value is shared, so do not change it.
@@ -219,8 +226,7 @@ class RecordedRequest:
             ValueError: as `json()`.
         """
         if self._json is _NOT_PARSED:
-            coded = "Content-Encoding" in self._headers or b"\xff" in self._body[:4]
-            self._json = self.json() if coded else json.loads(self._body)
+            self._json = self.json()
         return self._json
 
     def forget_parsed(self) -> None:
@@ -262,7 +268,7 @@ RequestHistory = RecordedRequest
 """The name of `RecordedRequest` in older code: the same class."""
 
 
-def decode_content(body: bytes, headers: Mapping[str, str]) -> bytes:
+def decode_content(body: bytes, headers: MultiMapping[str]) -> bytes:
     """Undo the content codings of a body, the last applied first (RFC 9110 §8.4).
 
     Raises:
@@ -270,7 +276,7 @@ def decode_content(body: bytes, headers: Mapping[str, str]) -> bytes:
     """
     if not body or "Content-Encoding" not in headers:
         return body
-    for coding in reversed(headers["Content-Encoding"].lower().split(",")):
+    for coding in reversed(",".join(headers.getall("Content-Encoding")).lower().split(",")):
         match coding.strip():
             case "gzip" | "x-gzip":
                 body = _inflate(body, 16 + zlib.MAX_WBITS, coding)
@@ -280,15 +286,32 @@ def decode_content(body: bytes, headers: Mapping[str, str]) -> bytes:
             case "identity" | "":
                 pass
             case other:
-                raise ValueError(f"Content-Encoding {other!r} cannot be decoded; compare body= ")
+                raise ValueError(
+                    f"Content-Encoding {other!r} is not decoded here; "
+                    "compare the bytes as sent with body="
+                )
     return body
 
 
 def _inflate(body: bytes, window: int, coding: str) -> bytes:
+    content = b""
     try:
-        return zlib.decompress(body, window)
+        while body:  # gzip may come in several members, one after the other (RFC 1952 §2.2)
+            stream = zlib.decompressobj(window)
+            content += stream.decompress(body)
+            if not stream.eof:
+                raise zlib.error("it is cut short")
+            body = stream.unused_data
     except zlib.error as error:
         raise ValueError(f"the body is not the {coding.strip()} that it claims: {error}") from None
+    return content
+
+
+def _decode(content: bytes, charset: str) -> str:
+    try:
+        return content.decode(charset)
+    except LookupError:  # a charset that Python does not know
+        return content.decode()
 
 
 def _content_type(headers: Mapping[str, str]) -> Message:
@@ -313,11 +336,16 @@ def _parse_multipart(body: bytes, boundary: object, into: MultiDict[str | FormFi
         for line in head.decode("utf-8", "replace").strip().split("\r\n"):
             name, _, value = line.partition(":")
             header[name.strip()] = value.strip()
-        field = header.get_param("name", header="Content-Disposition")
-        filename = header.get_filename()
-        if not isinstance(field, str):
+        field, filename = _disposition(header, "name"), _disposition(header, "filename")
+        if field is None:
             raise ValueError(f"a part of the multipart body has no name: {head[:80]!r}")
         if filename is None:
-            into.add(field, content.decode(header.get_content_charset("utf-8")))
+            into.add(field, _decode(content, header.get_content_charset("utf-8")))
         else:
             into.add(field, FormFile(filename, header.get_content_type(), content))
+
+
+def _disposition(header: Message, parameter: str) -> str | None:
+    """Return a parameter of the Content-Disposition, as sent or in the form of RFC 8187."""
+    value = header.get_param(parameter, header="Content-Disposition")
+    return None if value is None else collapse_rfc2231_value(value)

@@ -214,7 +214,8 @@ class _Node:
     def find(self, segments: list[str], depth: int = 0) -> Iterator[_Entry]:
         if self.tails:
             yield from self.tails.get("", ())
-            yield from self.tails.get(segments[-1], ()) if segments[-1] else ()
+            if segments and segments[-1]:  # the target "*" has no segments (RFC 9112 §3.2.4)
+                yield from self.tails.get(segments[-1], ())
         if depth == len(segments):
             yield from self.here
             return

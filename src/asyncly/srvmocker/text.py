@@ -7,7 +7,7 @@ import reprlib
 from enum import Enum
 from typing import Any, Final
 
-__all__ = ["ABSENT", "Absent", "describe", "difference", "is_secret", "mask", "shorten"]
+__all__ = ["ABSENT", "Absent", "clip", "describe", "difference", "is_secret", "mask", "shorten"]
 
 VALUE_LIMIT = 120
 """Characters that one value may take in a message."""
@@ -68,7 +68,11 @@ _short = _Short()
 def shorten(value: object, limit: int = VALUE_LIMIT) -> str:
     """Return a repr of `value` of about `limit` characters at the most, on one line."""
     text = describe(value) or _short.repr(value)
-    text = text.replace("\n", "\\n")
+    return clip(text.replace("\n", "\\n"), limit)
+
+
+def clip(text: str, limit: int = VALUE_LIMIT) -> str:
+    """Return `text`, cut at `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
