@@ -15,6 +15,7 @@ from .exceptions import (
 )
 from .journal import Exchange
 from .matching import Match
+from .proxy import MockProxyService, start_proxy
 from .request import FormFile, RecordedRequest, RequestHistory
 from .responses import (
     BaseMockResponse,
@@ -46,6 +47,7 @@ __all__ = [
     "Match",
     "Mismatch",
     "MissingResponseError",
+    "MockProxyService",
     "MockRoute",
     "MockService",
     "MsgpackResponse",
@@ -60,5 +62,6 @@ __all__ = [
     "TruncatedResponse",
     "UnknownHandlerError",
     "YamlResponse",
+    "start_proxy",
     "start_service",
 ]

@@ -51,22 +51,30 @@ class Verdict:
         return [call for call, found in zip(self.calls, self.mismatches, strict=True) if not found]
 
     @property
+    def every(self) -> bool:
+        """Whether any call counts, those that the journal forgot too."""
+        return self.explain is None and not self.match.given
+
+    @property
     def _counted(self) -> int:
-        """How many calls count; where every call does, none is looked at."""
-        every = self.explain is None and not self.match.given
-        return len(self.calls) if every else len(self.matching)
+        """How many remembered calls count; where every call does, none is looked at."""
+        return len(self.calls) if self.every else len(self.matching)
+
+    @property
+    def _wanted(self) -> int:
+        return 1 if self.times is None else self.times
 
     @property
     def too_few(self) -> bool:
         """Whether more calls should have counted."""
-        return self._counted < (1 if self.times is None else self.times)
+        return self._counted + (self.dropped if self.every else 0) < self._wanted
 
     @property
     def met(self) -> bool:
         """Whether the expectation holds; what the journal forgot never makes it hold."""
         if self.times is None or self.waiting is not None:
-            return not self.too_few
-        if self.dropped and (self.match.given or self.explain):
+            return self._counted >= self._wanted  # the calls are handed out: they must be here
+        if self.dropped and not self.every:
             return False
         return self._counted + self.dropped == self.times
 

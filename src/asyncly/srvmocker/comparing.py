@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
+from collections import OrderedDict
 from dataclasses import dataclass
+from types import UnionType
 from typing import TYPE_CHECKING, Any
 
-from .text import ABSENT, describe, difference, is_secret, mask, shorten
+from .bodies import FormFile
+from .text import ABSENT, VALUE_LIMIT, clip, describe, difference, is_secret, mask, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Mismatch", "compare", "compare_listed", "quick_check"]
+__all__ = ["Mismatch", "as_sent", "compare", "compare_listed", "quick_check"]
 
 _LONG = 60
 """From this length on, a text is shown only around its first difference."""
 
+_NOTE_LIMIT = 240
+"""Characters that a note may take in a message."""
+
 _PLAIN = (str, int, float, bool, bytes, type(None))
+_DICT_EQ = (dict.__eq__, OrderedDict.__eq__)
+_SEQUENCE_EQ = (list.__eq__, tuple.__eq__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +49,24 @@ class Mismatch:
     note: str = ""
 
     def __str__(self) -> str:
-        note = f" ({self.note})" if self.note else ""
-        show = mask if is_secret(self.where) else shorten
+        note = clip(self.note, _NOTE_LIMIT)
         if self.got is ABSENT and self.expected is ABSENT:
-            return f"{self.where}: {self.note}"
+            return f"{self._place}: {note}"
+        note = f" ({note})" if note else ""
+        show = mask if is_secret(self.where) else shorten
         if self.got is ABSENT:
-            return f"{self.where}: missing, expected {show(self.expected)}{note}"
+            return f"{self._place}: missing, expected {show(self.expected)}{note}"
         if self.expected is ABSENT:
-            return f"{self.where}: unexpected, got {show(self.got)}{note}"
+            return f"{self._place}: unexpected, got {show(self.got)}{note}"
         if show is shorten and _are_long(self.expected, self.got):
             return self._show_first_difference(note)
-        return f"{self.where}: expected {show(self.expected)}, got {show(self.got)}{note}"
+        return f"{self._place}: expected {show(self.expected)}, got {show(self.got)}{note}"
+
+    @property
+    def _place(self) -> str:
+        """`where`, with the middle of a very long path left out: its ends say the most."""
+        where = self.where
+        return where if len(where) <= VALUE_LIMIT else f"{where[:60]}…{where[-59:]}"
 
     def _show_first_difference(self, note: str) -> str:
         assert isinstance(self.expected, str | bytes)  # noqa: S101 - for the type checker
@@ -58,7 +74,7 @@ class Mismatch:
         at, expected, got = difference(self.expected, self.got)
         unit = "byte" if isinstance(self.got, bytes) else "character"
         return (
-            f"{self.where}: first difference at {unit} {at} "
+            f"{self._place}: first difference at {unit} {at} "
             f"(expected {len(self.expected)}, got {len(self.got)} {unit}s){note}\n"
             f"  expected {expected}\n"
             f"  got      {got}"
@@ -80,7 +96,7 @@ def compare(where: str, expected: Any, got: Any, into: list[Mismatch]) -> None:
     pattern (it must match the whole text), a type (`isinstance`; `int` is not met by a bool),
     an object with an `__eq__` of its own, or a function that is called with the value.
     """
-    if isinstance(expected, dict) and type(expected).__eq__ is dict.__eq__:
+    if isinstance(expected, dict) and type(expected).__eq__ in _DICT_EQ:
         if isinstance(got, dict):
             _compare_dicts(where, expected, got, into)
         else:
@@ -90,13 +106,13 @@ def compare(where: str, expected: Any, got: Any, into: list[Mismatch]) -> None:
             _compare_lists(where, expected, got, into)
         else:
             into.append(Mismatch(where, expected, got, f"an array against {_kind(got)}"))
+    elif isinstance(expected, FormFile) and isinstance(got, FormFile):
+        for part in FormFile.__slots__:
+            compare(f"{where}.{part}", getattr(expected, part), getattr(got, part), into)
     else:
         reason = _refusal(expected, got)
         if reason is not None:
             into.append(Mismatch(where, expected, got, reason))
-
-
-_SEQUENCE_EQ = (list.__eq__, tuple.__eq__)
 
 
 def _compare_dicts(
@@ -140,16 +156,23 @@ def _refusal(expected: Any, got: Any) -> str | None:
     try:
         if isinstance(expected, re.Pattern):
             return _pattern_refusal(expected, got)
+        if isinstance(expected, UnionType):
+            return None if any(_is_of(kind, got) for kind in expected.__args__) else ""
         if _has_own_eq(expected):
             return None if bool(expected == got) else ""
         if isinstance(expected, type):
-            is_one = isinstance(got, expected) and (expected in (bool, object) or got is not True)
-            return None if is_one and (got is not False or expected in (bool, object)) else ""
+            return None if _is_of(expected, got) else ""
         if callable(expected):
             return None if expected(got) else "the function returned false"
         return None if bool(expected == got) else ""
     except Exception as error:
         return f"{describe(expected) or type(expected).__name__} raised {error!r}"
+
+
+def _is_of(kind: type, got: Any) -> bool:
+    if isinstance(got, bool):  # a subclass of int in Python, no number in JSON
+        return kind in (bool, object)
+    return isinstance(got, kind)
 
 
 def _equal(expected: Any, got: Any) -> bool:
@@ -183,6 +206,8 @@ def _pattern_refusal(pattern: re.Pattern[Any], got: Any) -> str | None:
 
 
 def _has_own_eq(value: object) -> bool:
+    if inspect.isroutine(value):  # a bound method compares itself to other methods
+        return False
     return type(value).__eq__ not in (object.__eq__, type.__eq__)
 
 
@@ -212,8 +237,7 @@ def compare_listed(
 
 
 def _compare_one_of(where: str, wish: Any, values: Sequence[str], into: list[Mismatch]) -> None:
-    if isinstance(wish, int | float) and not isinstance(wish, bool):
-        wish = str(wish)
+    wish = as_sent(wish)
     if not values:
         into.append(Mismatch(where, wish, ABSENT))
         return
@@ -228,6 +252,12 @@ def _compare_one_of(where: str, wish: Any, values: Sequence[str], into: list[Mis
         into.extend(tries[0])
     else:
         into.append(Mismatch(where, wish, list(values), f"none of the {len(values)} values fits"))
+
+
+def as_sent(wish: Any) -> Any:
+    """Return a number as the text in which a query or a form carries it."""
+    is_number = isinstance(wish, int | float) and not isinstance(wish, bool)
+    return str(wish) if is_number else wish
 
 
 def _only(values: Sequence[str]) -> object:

@@ -12,6 +12,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from .proxy import MockProxyService
 from .service import MockService
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .responses import BaseMockResponse
     from .server.host import Host, Serving
 
-__all__ = ["Attachments", "FixtureService", "ServingThread"]
+__all__ = ["Attachments", "FixtureProxy", "FixtureService", "ServingThread"]
 
 
 class Attachments:
@@ -139,6 +140,18 @@ class FixtureService(MockService):
         """Answer the requests of a handler with `response` from now on."""
         self.attachments.touch()
         super().register(handler_name, response)
+
+
+class FixtureProxy(MockProxyService):
+    """A forward proxy that is served in the loop where it is touched."""
+
+    attachments: Attachments
+
+    @property
+    def url(self) -> URL:
+        """Where the proxy listens: give it to the client as its proxy."""
+        self.attachments.touch()
+        return super().url
 
 
 def _in_trio() -> bool:

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from .request import RecordedRequest
     from .routing import MockRoute
 
-__all__ = ["Exchange", "Journal"]
+__all__ = ["JOURNAL_LIMIT", "Exchange", "Journal"]
+
+
+JOURNAL_LIMIT = 10_000
+"""Exchanges that a server remembers unless told otherwise."""
 
 
 class Exchange:
@@ -23,6 +27,7 @@ class Exchange:
         request: what arrived.
         route: the route that took it; None if none did.
         nearest: for a request that no route took, the nearest routes with what differed.
+        refused: whether the server itself refused it: no route, no HTTP, a proxy's no.
         status: the status sent (int); None while the answer is under way or if none was sent.
         fault: why no whole answer was sent, in words (`"the client disconnected"`); else None.
         error: what a response, or the reading of the request, raised; else None.
@@ -30,12 +35,22 @@ class Exchange:
             None until then.
     """
 
-    __slots__ = ("error", "fault", "finished_at", "nearest", "request", "route", "status")
+    __slots__ = (
+        "error",
+        "fault",
+        "finished_at",
+        "nearest",
+        "refused",
+        "request",
+        "route",
+        "status",
+    )
 
     def __init__(self, request: RecordedRequest, route: MockRoute | None) -> None:
         self.request = request
         self.route = route
         self.nearest: tuple[tuple[MockRoute, tuple[Mismatch, ...]], ...] = ()
+        self.refused = route is None
         self.status: int | None = None
         self.fault: str | None = None
         self.error: BaseException | None = None

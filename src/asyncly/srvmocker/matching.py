@@ -8,8 +8,8 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from .comparing import Mismatch, compare, compare_listed, quick_check
-from .text import ABSENT, describe, is_secret, mask, shorten
+from .comparing import Mismatch, as_sent, compare, compare_listed, quick_check
+from .text import ABSENT, VALUE_LIMIT, clip, describe, is_secret, mask, shorten
 
 if TYPE_CHECKING:
     from .request import RecordedRequest
@@ -32,6 +32,8 @@ UNSET: Final = Unset.UNSET
 _REMEMBERED = 64 * 1024
 """Bytes of a body up to which a match remembers it."""
 
+_FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
 _Check = Callable[["RecordedRequest", list[Mismatch]], None]
 
 
@@ -52,7 +54,8 @@ class Match:
         path_params: the same for the `{name}` parts of the route's path.
         cookies: the same for the cookies.
         form: every field of the form, urlencoded or multipart, exactly; a list for a field
-            sent several times. An uploaded file is a `FormFile`.
+            sent several times, None for one that is not there. Numbers are compared with the
+            text that was sent. An uploaded file is a `FormFile`.
         predicate: a function of the `RecordedRequest`; it matches if it returns something true.
 
     Any value may be a compiled pattern (it must match the whole text), a type, an object with
@@ -165,15 +168,16 @@ class Match:
         except ValueError as error:
             into.append(Mismatch("form", self.form, request.body, str(error)))
             return
-        if not form and self.form:
-            kind = request.headers.get("Content-Type", "no Content-Type")
+        kind = request.headers.get("Content-Type", "no Content-Type")
+        if not form and self.form and not kind.lower().startswith(_FORM_TYPES):
             into.append(Mismatch("form", self.form, ABSENT, f"the body is no form: {kind}"))
             return
         got = {name: form.getall(name) for name in form}
-        wish = {
-            name: list(value) if isinstance(value, list | tuple) else [value]
-            for name, value in (self.form or {}).items()
-        }
+        wish: dict[str, list[Any]] = {}
+        for name, value in (self.form or {}).items():  # a MultiDict gives a name several times
+            if value is not None:
+                values = value if isinstance(value, list | tuple) else [value]
+                wish.setdefault(name, []).extend(map(as_sent, values))
         for name in wish | got:
             _compare_field(f"form.{name}", wish.get(name), got.get(name), into)
 
@@ -201,6 +205,7 @@ class Match:
             value = getattr(self, part)
             if part in ("headers", "cookies"):
                 text = _without_secrets(part, value)
+                text = clip(text, 3 * VALUE_LIMIT) if short else text
             elif part == "predicate":
                 text = getattr(value, "__qualname__", repr(value))
             else:

@@ -41,7 +41,10 @@ __all__ = [
 ]
 
 _MISMATCHES = 10
+_ASIDE = 3
+"""Differences shown of a request that is not the one asked about."""
 _CALLS = 5
+_ROUTES = 10
 
 
 def count(number: int, noun: str) -> str:
@@ -60,12 +63,12 @@ def shorten_target(target: str, limit: int = 100) -> str:
     return target if len(target) <= limit else target[: limit - 1] + "…"
 
 
-def render_mismatches(mismatches: Sequence[Mismatch], indent: str = "    ") -> list[str]:
-    """Return a line for each difference, the first ten of them."""
-    lines = [
-        indent + line for mismatch in mismatches[:_MISMATCHES] for line in str(mismatch).split("\n")
-    ]
-    hidden = len(mismatches) - _MISMATCHES
+def render_mismatches(
+    mismatches: Sequence[Mismatch], indent: str = "    ", limit: int = _MISMATCHES
+) -> list[str]:
+    """Return a line for each difference, the first `limit` of them."""
+    lines = [indent + line for mismatch in mismatches[:limit] for line in str(mismatch).split("\n")]
+    hidden = len(mismatches) - limit
     return [*lines, f"{indent}… and {count(hidden, 'more difference')}"] if hidden > 0 else lines
 
 
@@ -80,7 +83,7 @@ def render_exchange(
         lines.append(f"{indent}  {type(exchange.error).__name__}: {shorten(str(exchange.error))}")
     for route, mismatches in exchange.nearest if nearest is None else nearest:
         lines.append(f"{indent}  nearest route: {route} ({route.handler_name!r})")
-        lines += render_mismatches(mismatches, indent + "    ")
+        lines += render_mismatches(mismatches, indent + "    ", _ASIDE)
     return lines
 
 
@@ -98,9 +101,9 @@ def render_not_found(
             lines += render_mismatches(mismatches)
     elif declared:
         lines.append("no declared route comes near; declared are:")
-        lines += [f"  {route} ({route.handler_name!r})" for route in declared[:10]]
-        if len(declared) > 10:
-            lines.append(f"  … and {count(len(declared) - 10, 'more route')}")
+        lines += [f"  {route} ({route.handler_name!r})" for route in declared[:_ROUTES]]
+        if len(declared) > _ROUTES:
+            lines.append(f"  … and {count(len(declared) - _ROUTES, 'more route')}")
     else:
         lines.append("no route is declared: start_service got an empty list")
     lines += ["", f"to take it: MockRoute({request.method!r}, {request.path!r}, 'a_name')"]
@@ -112,11 +115,11 @@ def render_verdict(verdict: Verdict, near: Sequence[Near] = ()) -> str:
     lines = [_headline(verdict)]
     if shown := str(verdict.match):
         lines.append(f"  expected  {shown}")
-    lines += _closest(verdict) if verdict.too_few else _too_many(verdict)
+    lines += (_closest(verdict) if verdict.too_few else []) or _counted(verdict)
     if verdict.dropped:
         lines += [
-            f"  the journal had to forget {count(verdict.dropped, 'call')} of this handler, so",
-            "  nothing is sure: pass a larger journal_limit= to start_service",
+            f"  forgotten {count(verdict.dropped, 'call')}: the journal was full; "
+            "pass a larger journal_limit= to start_service",
         ]
     unmatched = [item for item in near if item.exchange.route is None]
     elsewhere = [item for item in near if item.exchange.route is not None]
@@ -127,7 +130,7 @@ def render_verdict(verdict: Verdict, near: Sequence[Near] = ()) -> str:
 
 def _headline(verdict: Verdict) -> str:
     calls, matching, times = len(verdict.calls), len(verdict.matching), verdict.times
-    noun = "matching call" if verdict.match.given else "call"
+    noun = "call" if verdict.every else "matching call"
     if verdict.waiting is not None:
         wish = f"waited {verdict.waiting:g} s for {count(times or 1, noun)}"
     elif times is None:
@@ -136,9 +139,11 @@ def _headline(verdict: Verdict) -> str:
         wish = f"expected no {noun}"
     else:
         wish = f"expected exactly {count(times, noun)}"
-    got = f"{matching} of {count(calls, 'call')}" if verdict.match.given else str(calls)
+    got = f"{matching} of {count(calls, 'call')}" if not verdict.every else str(calls)
     if calls == 0 and not verdict.dropped:
         got = "none: it was never called"
+    elif verdict.dropped and verdict.every:
+        got = f"{calls + verdict.dropped}"
     return f"{verdict.subject}: {wish}, got {got}"
 
 
@@ -154,7 +159,8 @@ def _closest(verdict: Verdict) -> list[str]:
     return lines + render_mismatches(mismatches)
 
 
-def _too_many(verdict: Verdict) -> list[str]:
+def _counted(verdict: Verdict) -> list[str]:
+    """Show the calls that count: there are too many, or too few and no other ones."""
     lines = [
         f"  call {number}    {render_request(request)}"
         for number, request in enumerate(verdict.calls, 1)
@@ -171,7 +177,7 @@ def _near(title: str, near: Sequence[Near]) -> list[str]:
         request = exchange.request
         outcome = f"{request.method} {shorten_target(request.target)} → {exchange.outcome}{taker}"
         lines.append(f"    {outcome}")
-        lines += render_mismatches(mismatches, "      ")
+        lines += render_mismatches(mismatches, "      ", _ASIDE)
         if not mismatches:
             lines.append(f"      nothing differs from {route}: another route was tried first")
     return lines
@@ -194,9 +200,15 @@ def render_order(wanted: Sequence[str], calls: Sequence[RecordedRequest], found:
 def render_missing(routes: Sequence[MockRoute], near: Sequence[Near]) -> str:
     """Return the message of handlers that were never called."""
     lines = [f"{count(len(routes), 'declared handler')} never called"]
-    lines += [f"  {route.handler_name!r}  {route}" for route in routes]
+    lines += _list_routes(routes, indent="  ")
     unmatched = [item for item in near if item.exchange.route is None]
-    return "\n".join([*lines, *_near("came near, but reached no handler", unmatched)])
+    return "\n".join([*lines, *_near("came near, but reached no handler", unmatched[:_CALLS])])
+
+
+def _list_routes(routes: Sequence[MockRoute], indent: str) -> list[str]:
+    lines = [f"{indent}{route.handler_name!r}  {route}" for route in routes[:_ROUTES]]
+    hidden = len(routes) - _ROUTES
+    return [*lines, f"{indent}… and {count(hidden, 'more route')}"] if hidden > 0 else lines
 
 
 def render_trouble(host: Any, *, unused: bool = False, colour: bool = False) -> str:
@@ -226,7 +238,7 @@ def render_trouble(host: Any, *, unused: bool = False, colour: bool = False) -> 
     lines += _trouble("raised while answering", errors, colour)
     if idle:
         lines.append(_paint("  registered, but never used", "1", colour))
-        lines += [f"    {route.handler_name!r}  {route}" for route in idle]
+        lines += _list_routes(idle, indent="    ")
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .assertions import Verdict, check_times, in_order
 from .exceptions import UnknownHandlerError
-from .journal import Journal
+from .journal import JOURNAL_LIMIT, Journal
 from .matching import ANY_REQUEST, UNSET, Match
 from .nearest import near_exchanges
 from .report import render_missing, render_order, render_verdict
@@ -31,10 +31,7 @@ if TYPE_CHECKING:
     from .responses.base import BaseMockResponse
     from .routing import MockRoute
 
-__all__ = ["JOURNAL_LIMIT", "MockService", "start_service"]
-
-JOURNAL_LIMIT = 10_000
-"""Exchanges that a service remembers unless told otherwise."""
+__all__ = ["MockService", "start_service"]
 
 
 def start_service(
@@ -349,7 +346,7 @@ class MockService(Host):
         if verdict.met:
             return
         routes = self._routes_of(handler_name)
-        verdict.subject = f"{handler_name!r} ({' | '.join(map(str, routes))})"
+        verdict.subject = f"{handler_name!r} ({' | '.join(dict.fromkeys(map(str, routes)))})"
         near: tuple[Near, ...] = ()
         if verdict.too_few:
             near = near_exchanges(routes, self._journal, handler_name=handler_name)

@@ -7,7 +7,17 @@ import reprlib
 from enum import Enum
 from typing import Any, Final
 
-__all__ = ["ABSENT", "Absent", "clip", "describe", "difference", "is_secret", "mask", "shorten"]
+__all__ = [
+    "ABSENT",
+    "VALUE_LIMIT",
+    "Absent",
+    "clip",
+    "describe",
+    "difference",
+    "is_secret",
+    "mask",
+    "shorten",
+]
 
 VALUE_LIMIT = 120
 """Characters that one value may take in a message."""

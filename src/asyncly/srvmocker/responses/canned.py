@@ -24,6 +24,7 @@ __all__ = ["Canned", "Headers", "check_headers", "check_status", "has_no_body", 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 """Headers of a response: a mapping, or pairs where a name comes more than once."""
 
+_PHRASES = {item.value: item.phrase for item in HTTPStatus}
 _TOKEN = re.compile(r"[0-9A-Za-z!#$%&'*+\-.^_`|~]+")
 
 
@@ -103,13 +104,14 @@ def has_no_body(status: int) -> bool:
 
 
 def render_head(
-    status: int, headers: CIMultiDict[str], version: HttpVersion = HttpVersion11
+    status: int,
+    headers: CIMultiDict[str],
+    version: HttpVersion = HttpVersion11,
+    reason: str | None = None,
 ) -> bytes:
     """Return the status line and the headers, with the empty line that ends them."""
-    try:
-        reason = HTTPStatus(status).phrase
-    except ValueError:
-        reason = ""
+    if reason is None:
+        reason = _PHRASES.get(status, "")
     lines = [f"HTTP/{version.major}.{version.minor} {status} {reason}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")

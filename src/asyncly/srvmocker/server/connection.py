@@ -67,11 +67,7 @@ class MockRequest(web.Request):
             if limit is not None and len(self.body_bytes) > limit:
                 raise BodyTooLarge
             return
-        # RFC 9110 §10.1.1: a client that expects 100 may wait for it before the body.
-        expected = self.headers.get("Expect", "").lower()
-        if expected == "100-continue" and self.version >= HttpVersion11:
-            await self.writer.write(_CONTINUE)
-            self.writer.output_size = 0
+        await self.expect_continue()
         parts: list[bytes] = []
         size = 0
         try:
@@ -83,6 +79,13 @@ class MockRequest(web.Request):
                     raise BodyTooLarge
         finally:
             self.body_bytes = parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def expect_continue(self) -> None:
+        """Tell a client that waits with its body to send it (RFC 9110 §10.1.1)."""
+        expected = self.headers.get("Expect", "").lower()
+        if expected == "100-continue" and self.version >= HttpVersion11:
+            await self.writer.write(_CONTINUE)
+            self.writer.output_size = 0
 
     async def read(self) -> bytes:
         """Return the body, its content coding undone where it can be, as aiohttp's server does."""

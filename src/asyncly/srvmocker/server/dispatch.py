@@ -14,8 +14,8 @@ from ..journal import Exchange
 from ..nearest import explain_route, nearest_routes
 from ..report import count, render_not_found
 from ..request import NO_PARAMS, RecordedRequest
-from ..responses.canned import Canned
 from ..text import shorten
+from .answers import CLIENT_LEFT, STOPPED, is_connected, malformed, send, text_answer
 from .connection import SENT, SENT_LAST, BodyTooLarge
 
 if TYPE_CHECKING:
@@ -30,15 +30,10 @@ if TYPE_CHECKING:
     from ..routing import Candidate, RouteTable
     from .connection import MockRequest
 
-__all__ = ["Dispatcher", "text_answer"]
+__all__ = ["Dispatcher"]
 
 _log = logging.getLogger("asyncly.srvmocker")
 
-CLIENT_LEFT = "the client disconnected"
-STOPPED = "the service was stopped"
-
-_AT_ONCE = 64 * 1024
-"""Bytes that are handed to the socket without waiting for it; aiohttp's own limit."""
 _KNOWN_HEADERS = 256
 
 
@@ -237,62 +232,10 @@ class Dispatcher:
     def answer_malformed(
         self, request: MockRequest, data: bytes, error: BaseException
     ) -> web.StreamResponse:
-        """Record bytes that are no HTTP request, as the body of an exchange, and answer 400."""
-        line = data.partition(b"\n")[0].rstrip(b"\r")
-        words = line.decode("latin-1").split()
-        readable = len(words) == 3 and line.isascii() and words[0].isprintable()
-        record = RecordedRequest(
-            words[0] if readable else "UNKNOWN",
-            words[1] if readable else "/",
-            body=data,
-            received_at=request.received_at,
-            connection=request.protocol.number,  # type: ignore[attr-defined] # our Connection
-            origin=self._origin,
-        )
-        exchange = Exchange(record, None)
-        exchange.error = error
-        reason = str(getattr(error, "message", "") or error)
-        exchange.finish(400, f"400, malformed: {reason.splitlines()[0].rstrip(':')}")
+        """Record bytes that are no HTTP request, and answer 400."""
+        exchange, answer = malformed(request, data, error, self._origin)
         self._journal.append(exchange)
-        request.recorded = True
-        # Only the first line is shown: what follows may hold secrets.
-        _log.warning("no HTTP request: %s", shorten(line))
-        text = f"400: this is no HTTP/1.1 request: {reason}\n\nit begins with: {shorten(line)}\n"
-        answer = web.Response(status=400, text=text)
-        answer.force_close()
         return answer
-
-
-def is_connected(request: web.BaseRequest) -> bool:
-    """Tell whether the client of this request is still there, as far as the socket knows."""
-    return request.transport is not None and not request.transport.is_closing()
-
-
-async def send(
-    canned: Canned, request: web.BaseRequest, exchange: Exchange, *, keep_alive: bool = True
-) -> web.StreamResponse:
-    """Send a canned answer and note how that ended."""
-    exchange.finish(canned.status)
-    wire, transport = canned.wire(request), request.transport
-    if transport is None or transport.is_closing():
-        exchange.finish(fault=CLIENT_LEFT)
-        return SENT_LAST
-    if len(wire) <= _AT_ONCE:
-        transport.write(wire)
-    else:
-        try:
-            await request.writer.write(wire)  # waits while the client does not read
-        except ConnectionError:
-            exchange.finish(fault=CLIENT_LEFT)
-            return SENT_LAST
-    stays = keep_alive and request.keep_alive and not canned.closes
-    return SENT if stays else SENT_LAST
-
-
-def text_answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> Canned:
-    """Return an answer of plain text."""
-    sent = (("Content-Type", "text/plain; charset=utf-8"), *(headers or {}).items())
-    return Canned(status, sent, text.encode("utf-8", "replace"))
 
 
 def _check_answer(

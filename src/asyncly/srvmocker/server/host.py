@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from yarl import URL
@@ -25,11 +26,18 @@ class Serving:
     Args:
         server: the connections.
         acceptor: accepts new ones.
+        close: closes what else was opened for it.
     """
 
-    def __init__(self, server: HttpServer, acceptor: Acceptor) -> None:
+    def __init__(
+        self,
+        server: HttpServer,
+        acceptor: Acceptor,
+        close: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._server = server
         self._acceptor = acceptor
+        self._close = close
 
     async def stop(self) -> None:
         """Accept no more, cut every connection, and wait for a bounded time for their tasks."""
@@ -37,6 +45,8 @@ class Serving:
         await self._server.stop()
         if tasks:
             await asyncio.wait(tasks)
+        if self._close is not None:
+            await self._close()
 
 
 class Host(ABC):
