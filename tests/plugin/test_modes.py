@@ -188,7 +188,9 @@ def test_hypothesis(run: Run) -> None:
 import aiohttp
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(number=st.integers())
 async def test_many(mock_service, number):
     mock_service.register("fact", JsonResponse({"number": number}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
+import socket
 import warnings
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ import httpx
 import pytest
 import requests
 from aiohttp import web
-from yarl import URL
 
 from asyncly.srvmocker import (
     BaseMockResponse,
@@ -30,6 +30,8 @@ from asyncly.srvmocker import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from yarl import URL
 
 ROUTES = [
     MockRoute("*", "/fact", "fact"),
@@ -234,10 +236,12 @@ def test_wrong_arguments() -> None:
 
 async def test_refused_target_is_502(proxy: MockProxyService, unused_tcp_port: int) -> None:
     target = f"http://127.0.0.1:{unused_tcp_port}/x"
-    async with aiohttp.ClientSession() as session:
-        async with session.post(target, data=b"kept", proxy=proxy.url) as answer:
-            assert answer.status == 502
-            text = await answer.text()
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(target, data=b"kept", proxy=proxy.url) as answer,
+    ):
+        assert answer.status == 502
+        text = await answer.text()
     assert text.startswith(f"502: {target} could not be reached: ClientConnectorError: ")
     (error,) = proxy.errors
     assert proxy.exchanges[0].error is error
@@ -245,15 +249,15 @@ async def test_refused_target_is_502(proxy: MockProxyService, unused_tcp_port: i
 
 
 async def test_silent_target_is_504() -> None:
-    silent = await asyncio.start_server(lambda r, w: asyncio.sleep(3600), "127.0.0.1", 0)
-    target = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/x"
-    async with start_proxy(timeout=0.05) as proxy, aiohttp.ClientSession() as session:
-        async with session.get(target, proxy=proxy.url) as answer:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, nobody answers
+        target = f"http://127.0.0.1:{silent.getsockname()[1]}/x"
+        async with (
+            start_proxy(timeout=0.05) as proxy,
+            aiohttp.ClientSession() as session,
+            session.get(target, proxy=proxy.url) as answer,
+        ):
             assert answer.status == 504
             assert await answer.text() == f"504: {target} did not answer within 0.05 s\n"
-    silent.close()
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()
 
 
 async def test_a_target_that_breaks_off_breaks_off_for_the_client(

@@ -144,9 +144,20 @@ def _key(key: object) -> str:
     return f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{key!r}]"
 
 
+_KINDS = {
+    dict: "an object",
+    list: "an array",
+    str: "a text",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    bytes: "bytes",
+    type(None): "null",
+}
+
+
 def _kind(value: object) -> str:
-    kinds = {dict: "an object", list: "an array", str: "a text", bool: "a boolean"}
-    return "null" if value is None else kinds.get(type(value), f"a {type(value).__name__}")
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
 def _refusal(expected: Any, got: Any) -> str | None:

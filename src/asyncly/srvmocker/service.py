@@ -353,9 +353,8 @@ class MockService(Host):
         raise AssertionError(render_verdict(verdict, near))
 
     def __repr__(self) -> str:
-        state = "not started" if self._serving is None else str(self.url)
         routes, exchanges = len(self._table.routes), len(self._journal)
-        return f"<MockService {state}, {routes} routes, {exchanges} exchanges>"
+        return f"<MockService {self._place}, {routes} routes, {exchanges} exchanges>"
 
 
 def _check_body_size(size: int | None) -> None:

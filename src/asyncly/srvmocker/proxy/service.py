@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
-
 from ..assertions import Verdict, check_times
 from ..comparing import Mismatch, compare
 from ..journal import JOURNAL_LIMIT, Journal
@@ -22,6 +20,8 @@ from .forward import Forwarder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
+
+    import aiohttp
 
     from ..journal import Exchange
     from ..request import RecordedRequest
@@ -247,8 +247,7 @@ class MockProxyService(Host):
         return Verdict(subject, list(self.history), match, times, dropped, waiting, explain)
 
     def __repr__(self) -> str:
-        state = "not started" if self._serving is None else str(self.url)
-        return f"<MockProxyService {state}, {len(self._journal)} exchanges>"
+        return f"<MockProxyService {self._place}, {len(self._journal)} exchanges>"
 
 
 def _explain_target(request: RecordedRequest, target: Any, method: str | None) -> list[Mismatch]:

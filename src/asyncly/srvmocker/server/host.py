@@ -117,6 +117,11 @@ class Host(ABC):
         return self._listener.url
 
     @property
+    def _place(self) -> str:
+        """Where it listens, or that it does not, for reprs."""
+        return str(self._listener.url) if self._listener.is_bound else "not started"
+
+    @property
     def exchanges(self) -> tuple[Exchange, ...]:
         """Everything that arrived and what became of it, in order of arrival."""
         return tuple(self._journal)

@@ -52,6 +52,11 @@ class Listener:
         return self._socket
 
     @property
+    def is_bound(self) -> bool:
+        """Whether the port is ours now."""
+        return self._socket is not None
+
+    @property
     def url(self) -> URL:
         """The URL of the socket, without a path; it stays when the socket is closed.
 
