@@ -40,7 +40,7 @@ def test_a_failing_test_shows_what_the_server_saw(run: Run) -> None:
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "*AssertionError: 'create' (POST /orders): expected a call, got none: it was never cal*",
+            "*AssertionError: 'create' (POST /orders): expected a call, got none: it was never *",
             "E*came near, but reached no handler",
             "E*POST /order → 404",
             "E*path: expected '/orders', got '/order'",

@@ -23,7 +23,14 @@ __all__ = ["FormFile", "content_type", "decode_content", "decode_text", "parse_f
 class FormFile:
     """One uploaded file of a `multipart/form-data` body (RFC 7578).
 
-    `filename` and `content_type` are as the client sent them, `body` is the bytes.
+    `filename` and `content_type` are as the client sent them, `body` is the bytes. Clients
+    write a name in ways of their own: aiohttp's percent-encodes it.
+
+    As a wish, each of the three may be a pattern, a type or a function, as in any `Match`.
+
+    Example:
+        >>> Match(form={"photo": FormFile("cat.png", "image/png", b"...")}).given
+        ('form',)
     """
 
     filename: str

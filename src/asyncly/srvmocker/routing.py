@@ -27,7 +27,7 @@ _METHOD = re.compile(r"[0-9A-Za-z!#$%&'*+\-.^_`|~]+")
 _PART = re.compile(r"(\{[_a-zA-Z][^{}]*(?:\{[^{}]*\}[^{}]*)*\})")
 _NAME = re.compile(r"\{(?P<name>[_a-zA-Z][_a-zA-Z0-9]*)(?::(?P<pattern>.+))?\}")
 _NO_PARAMS: Final[Mapping[str, str]] = MappingProxyType({})
-_MEMO_LIMIT = 4096
+_MEMO_LIMIT = 256
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Template:
             raise ValueError(
                 f"MockRoute: the path {path!r} must start with a slash: {'/' + path!r}"
             )
-        if "?" in path or "#" in path:
+        if set("?#") & set(_PART.sub("", path)):  # within an expression they mean something else
             raise ValueError(
                 f"MockRoute: the path {path!r} holds a query; "
                 "match it with match=Match(query={...}) instead"
@@ -292,6 +292,10 @@ class RouteTable:
                 self._memo.clear()
             self._memo[method, path] = found
         return found
+
+    def forget(self) -> None:
+        """Forget which routes fit which paths: the next `find` searches anew."""
+        self._memo.clear()
 
     def _search(self, method: str, path: str) -> _Found:
         entries = [*self._literal.get(path, ()), *self._root.find(path.split("/")[1:])]

@@ -1,0 +1,218 @@
+"""Measure this package beside its peers and write the table: `python -m bench`.
+
+Everything that is compared runs in turn in one session; ratios hold better than figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from . import load, routing, startup, suite
+from .peers import ROOT, peers_python, require_wrk
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
+HERE = Path(__file__).parent
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    case: str
+    ours: str
+    peer: str
+    target: str
+    reached: str
+
+
+def main() -> None:
+    """Run the cases, print the table, and write it into the page."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a smoke run; writes no page")
+    parser.add_argument("--only", choices=["load", "life", "suite", "routing", "memory", "startup"])
+    options = parser.parse_args()
+    require_wrk()
+    peers = peers_python()
+    rows: list[Row] = []
+    for name, case in CASES.items():
+        if options.only in (None, name):
+            print(f"measuring: {name}", file=sys.stderr)
+            rows += case(peers, options.quick)
+    table = _table(rows)
+    print(table)
+    if not options.quick and options.only is None:
+        text = PAGE.read_text()
+        head, tail = text.split(BEGIN)[0], text.split(END)[1]
+        PAGE.write_text(f"{head}{BEGIN}\n\n{_machine()}\n\n{table}\n\n{END}{tail}")
+
+
+def _load(peers: str, quick: bool) -> list[Row]:
+    servers = {
+        "ours": (sys.executable, "service"),
+        "peer": (peers, "service"),
+        "aiohttp": (sys.executable, "aiohttp"),
+        "canned": (sys.executable, "canned"),
+    }
+    found = load.measure(servers, rounds=1 if quick else 9, seconds=1)
+    targets = dict(zip(found, (3.0, 3.0, 2.5, 2.5, 1.4), strict=True))
+    rows = []
+    for case, rates in found.items():
+        ratio = rates["ours"] / rates["peer"]
+        target = targets[case]
+        floors = (
+            f"{rates['aiohttp'] / 1e3:.1f} k aiohttp's server, {rates['canned'] / 1e3:.0f} k bare"
+        )
+        rows.append(
+            Row(
+                f"{case} (floors: {floors})",
+                f"{rates['ours'] / 1e3:.1f} k/s",
+                f"{rates['peer'] / 1e3:.1f} k/s",
+                f"≥ {target:g}×",
+                _verdict(f"{ratio:.2f}×", ratio >= target),
+            )
+        )
+    return rows
+
+
+def _life(peers: str, quick: bool) -> list[Row]:
+    runs: list[tuple[dict[str, float], dict[str, float]]] = []
+    rounds = "50" if quick else "800"
+    for _ in range(1 if quick else 7):
+        runs.append(
+            (
+                _json(sys.executable, "life.py", rounds),
+                _json(peers, "life.py", rounds),
+            )
+        )
+    ours = {name: median(run[0][name] for run in runs) for name in runs[0][0]}
+    peer = {name: median(run[1][name] for run in runs) for name in runs[0][1]}
+    life = median(run[0]["life"] / run[0]["bare_life"] for run in runs)
+    test = median(run[0]["whole_test"] / run[0]["bare_test"] for run in runs)
+    test_peer = median(run[1]["whole_test"] / run[1]["bare_test"] for run in runs)
+    return [
+        Row(
+            f"start, register, stop (bare `create_server`: {ours['bare_life']:.0f} µs)",
+            f"{ours['life']:.0f} µs",
+            f"{peer['life']:.0f} µs",
+            "≤ 60 µs where bare is 32: 1.88× bare",
+            _verdict(f"{life:.2f}× bare", life <= 60 / 32),
+        ),
+        Row(
+            f"one whole test in one loop (bare canned protocol: {ours['bare_test']:.0f} µs)",
+            f"{ours['whole_test']:.0f} µs",
+            f"{peer['whole_test']:.0f} µs, {test_peer:.2f}× bare",
+            "≤ 1.3× bare",
+            _verdict(f"{test:.2f}× bare", test <= 1.3),
+        ),
+    ]
+
+
+def _suite(peers: str, quick: bool) -> list[Row]:
+    found = suite.measure(sys.executable, peers, 1 if quick else 5)
+    ours = found["this package"]
+    assert ours is not None
+    rows = []
+    for name, value in found.items():
+        if name == "this package" or value is None:
+            continue
+        real = name in suite.REAL_SERVERS
+        rows.append(
+            Row(
+                f"500 tests under pytest, beside {name}",
+                f"{ours:.2f} ms a test",
+                f"{value:.2f} ms a test",
+                "fewer ms" if real else "–",
+                _verdict(f"{value / ours:.2f}×", ours < value) if real else f"{value / ours:.2f}×",
+            )
+        )
+    return rows
+
+
+def _routing(peers: str, quick: bool) -> list[Row]:
+    found = routing.measure(lookups=200 if quick else 3000)
+    return [
+        Row(
+            f"choosing a route, {shape}",
+            f"{among[1]:.1f} µs among 10,000",
+            f"{among[0]:.1f} µs among 10 (ours)",
+            "≤ 1.5×",
+            _verdict(f"{among[1] / among[0]:.2f}×", among[1] / among[0] <= 1.5),
+        )
+        for shape, among in found.items()
+    ]
+
+
+def _memory(peers: str, quick: bool) -> list[Row]:
+    count = "200" if quick else "3000"
+    ours, peer = (_json(python, "memory.py", count) for python in (sys.executable, peers))
+    return [
+        Row(
+            "memory of a recorded request",
+            f"{ours:.0f} bytes",
+            f"{peer:.0f} bytes",
+            "≤ 0.5×",
+            _verdict(f"{ours / peer:.2f}×", ours / peer <= 0.5),
+        )
+    ]
+
+
+def _startup(peers: str, quick: bool) -> list[Row]:
+    added = startup.measure({"ours": sys.executable, "peer": peers}, 2 if quick else 21)
+    return [
+        Row(
+            "loading the plugin, added to a pytest run",
+            f"{added['ours']:.1f} ms",
+            f"{added['peer']:.0f} ms",
+            "< 5 ms",
+            _verdict(f"{added['ours']:.1f} ms", added["ours"] < 5),
+        )
+    ]
+
+
+CASES = {
+    "load": _load,
+    "life": _life,
+    "suite": _suite,
+    "routing": _routing,
+    "memory": _memory,
+    "startup": _startup,
+}
+
+
+def _json(python: str, script: str, argument: str) -> Any:
+    output = subprocess.run(
+        [python, HERE / script, argument], capture_output=True, text=True, check=True
+    ).stdout
+    return json.loads(output)
+
+
+def _verdict(figure: str, reached: bool) -> str:
+    return f"**{figure}**" if reached else f"{figure} (missed)"
+
+
+def _table(rows: list[Row]) -> str:
+    lines = ["| case | this package | peer | target | reached |", "|---|---|---|---|---|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def _machine() -> str:
+    cores = os.cpu_count()
+    packages = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "pytest", "yarl"))
+    return (
+        f"{platform.system()} {platform.machine()}, {cores} cores, shared and virtual; "
+        f"Python {platform.python_version()}, {packages}; peer: PyPI `asyncly` 0.10.1 where no "
+        "other is named. Command: `make bench`."
+    )
+
+
+if __name__ == "__main__":
+    main()

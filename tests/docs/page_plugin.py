@@ -1,0 +1,38 @@
+"""A pytest plugin for the run of one page: it compares what blocks say with what stands there."""
+
+from __future__ import annotations
+
+import io
+import json
+import traceback
+from collections.abc import Generator
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+_RESULT = Generator[None, object, object]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> _RESULT:
+    """Run a test; where an output is given, it must be just that, also if it is a failure."""
+    expected = json.loads(Path("outputs.json").read_text()).get(pyfuncitem.path.name)
+    if expected is None:
+        return (yield)
+    said = io.StringIO()
+    result: object = True
+    with redirect_stdout(said):
+        try:
+            result = yield
+        except Exception as error:
+            said.writelines(traceback.format_exception_only(error))
+    got = said.getvalue()
+    Path(f"{pyfuncitem.path.name}.said").write_text(got)
+    if _trimmed(got) != _trimmed(expected):
+        pytest.fail(f"the page says\n{expected}\nbut it is\n{got}", pytrace=False)
+    return result
+
+
+def _trimmed(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip().split("\n")]

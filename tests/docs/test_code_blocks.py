@@ -1,0 +1,117 @@
+"""Every code block of the documentation runs, and says what stands under it."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .blocks import HERE, ROOT, Block, pages, read_blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_INI = """\
+[pytest]
+addopts = -q -W error -p page_plugin -p no:cacheprovider -p no:xdist
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+"""
+_SCRIPT = """\
+import runpy
+
+
+def test_script():
+    runpy.run_path({name!r}, run_name="__main__")
+"""
+
+PAGES = pages()
+
+
+def _name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def _python_blocks(page: Path) -> list[Block]:
+    return [block for block in read_blocks(page) if block.language == "python"]
+
+
+def write_page(blocks: list[Block], folder: Path) -> None:
+    """Write the blocks of a page as the files of one pytest run."""
+    outputs = {}
+    for block in blocks:
+        test = f"test_line_{block.line}.py"
+        if block.title:
+            (folder / block.title).write_text(block.program)
+        elif block.has_tests:
+            (folder / test).write_text(block.program)
+        else:
+            script = f"line_{block.line}.py"
+            (folder / script).write_text(block.program)
+            (folder / test).write_text(_SCRIPT.format(name=script))
+        if block.output is not None:
+            outputs[block.title or test] = block.output
+    (folder / "outputs.json").write_text(json.dumps(outputs))
+    (folder / "pytest.ini").write_text(_INI)
+
+
+def run_page(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the blocks of a page."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "--rootdir", folder, folder],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(HERE), "COLUMNS": "100", "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _python_blocks(page)], ids=_name)
+def test_every_python_block_of_the_page_runs(page: Path, tmp_path: Path) -> None:
+    write_page(_python_blocks(page), tmp_path)
+
+    run = run_page(tmp_path)
+
+    assert run.returncode == 0, f"{page.name}\n{run.stdout}{run.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_other_block_of_the_page_can_be_parsed(page: Path) -> None:
+    for block in read_blocks(page):
+        if block.language == "toml":
+            tomllib.loads(block.code)
+        elif block.language == "ini":
+            configparser.ConfigParser().read_string(block.code)
+        elif block.language == "python":
+            ast.parse(block.program)
+
+
+@pytest.mark.parametrize(
+    ("block", "complaint"),
+    [
+        (Block(1, "python", "def test_it():\n    assert False\n"), "assert False"),
+        (Block(1, "python", "raise OSError('wrong')\n"), "wrong"),
+        (Block(1, "python", "print('one')\n", output="two\n"), "the page says"),
+        (
+            Block(1, "python", "def test_it():\n    pass\n", output="AssertionError\n"),
+            "the page says",
+        ),
+        (Block(1, "python", "assert service is None\n", setup="service"), "assert service is None"),
+    ],
+)
+def test_a_block_that_is_wrong_fails(block: Block, complaint: str, tmp_path: Path) -> None:
+    write_page([block], tmp_path)
+
+    run = run_page(tmp_path)
+
+    assert run.returncode == 1
+    assert complaint in run.stdout
