@@ -96,19 +96,22 @@ class MockRequest(web.Request):
 
     @property
     def content(self) -> StreamReader:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """A stream over the received body."""
+        """A stream over the received body, the same one at each access."""
         if self.replay is None:
-            # The limit is above the size: a full stream would pause the connection's reading.
-            size = len(self.body_bytes) + 1
-            stream = StreamReader(self.protocol, size, loop=asyncio.get_running_loop())
-            stream.feed_data(self.body_bytes)
-            stream.feed_eof()
-            self.replay = stream
+            self.replay = self._replay()
         return self.replay
 
+    def _replay(self) -> StreamReader:
+        # The limit is above the size: a full stream would pause the connection's reading.
+        size = len(self.body_bytes) + 1
+        stream = StreamReader(self.protocol, size, loop=asyncio.get_running_loop())
+        stream.feed_data(self.body_bytes)
+        stream.feed_eof()
+        return stream
+
     async def multipart(self) -> MultipartReader:
-        """Return a reader of the parts of a multipart body."""
-        return MultipartReader(self.headers, self.content)
+        """Return a reader of the parts of a multipart body, from its beginning."""
+        return MultipartReader(self.headers, self._replay())
 
     @property
     def can_read_body(self) -> bool:
