@@ -16,6 +16,7 @@ __all__ = [
     "difference",
     "is_secret",
     "mask",
+    "name_function",
     "shorten",
 ]
 
@@ -96,6 +97,15 @@ def describe(value: object) -> str | None:
         name: str = value.__qualname__
         return "a value that the lambda accepts" if "<lambda>" in name else f"{name}(value)"
     return None
+
+
+def name_function(value: object) -> str:
+    """Return "the function fetch" or "the lambda"; anything else as `shorten` shows it."""
+    name = getattr(value, "__qualname__", None) if callable(value) else None
+    if name is None or isinstance(value, type):
+        return shorten(value)
+    name = name.rpartition("<locals>.")[2]
+    return "the lambda" if name == "<lambda>" else f"the function {name}"
 
 
 def difference(expected: str | bytes, got: str | bytes) -> tuple[int, str, str]:

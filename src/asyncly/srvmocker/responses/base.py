@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..exceptions import SrvMockerError
-from ..text import shorten
+from ..text import name_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,4 +113,4 @@ def check_response(response: object, where: str) -> None:
         hint = "wrap a function in CallbackResponse(...)"
     else:
         hint = "wrap data in JsonResponse(...), bytes or text in RawResponse(...)"
-    raise TypeError(f"{where} takes a response, got {shorten(response)}; {hint}")
+    raise TypeError(f"{where} takes a response, got {name_function(response)}; {hint}")

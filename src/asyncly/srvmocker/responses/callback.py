@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from ..text import shorten
+from ..text import name_function, shorten
 from .base import BaseMockResponse
 from .json import JsonResponse
 
@@ -57,7 +57,7 @@ class CallbackResponse(BaseMockResponse):
             return await result.response(request)
         if result is None:
             raise TypeError(
-                f"{shorten(self.callback)} returned None: return a response or data; "
+                f"{name_function(self.callback)} returned None: return a response or data; "
                 "for the JSON null return JsonResponse(None)"
             )
         return await JsonResponse(result).response(request)
