@@ -108,7 +108,7 @@ class MockService(Host):
         dispatcher = self._dispatcher
         loop = asyncio.get_running_loop()
         server = HttpServer(dispatcher.handle, dispatcher.answer_malformed, loop)
-        return Serving(server, await self._listener.serve(server))
+        return await Serving(server, self._listener.accept(server)).start()
 
     # --- answers ------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from yarl import URL
 from ..journal import Exchange
 from ..request import RecordedRequest
 from ..responses.canned import Canned, has_no_body, render_head
-from ..server.answers import CLIENT_LEFT, STOPPED, is_connected, malformed, send, text_answer
+from ..server.answers import CLIENT_LEFT, ended_by, is_connected, malformed, send, text_answer
 from ..server.connection import SENT, SENT_LAST, MockRequest
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Forwarder:
                 return await send(refusal, request, exchange)
             return await self._forward(request, exchange, body)
         except asyncio.CancelledError:
-            exchange.finish(exchange.status, STOPPED if is_connected(request) else CLIENT_LEFT)
+            exchange.finish(exchange.status, ended_by(request))
             raise
         except aiohttp.ClientPayloadError as error:  # the client's own body broke off
             exchange.error = error
@@ -190,7 +190,7 @@ class Forwarder:
             stays = await _relay(request, upstream)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if not is_connected(request):
-                exchange.finish(upstream.status, CLIENT_LEFT)
+                exchange.finish(upstream.status, ended_by(request))
                 return SENT_LAST
             exchange.error = error
             self._errors.append(error)

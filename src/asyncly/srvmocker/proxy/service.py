@@ -103,9 +103,9 @@ class MockProxyService(Host):
         forwarder = Forwarder(self._journal, self._errors, self._origin, self._auth, self._timeout)
         loop = asyncio.get_running_loop()
         server = HttpServer(forwarder.handle, forwarder.answer_malformed, loop)
-        acceptor = await self._listener.serve(server)
+        acceptor = self._listener.accept(server)
         forwarder.session = forwarder.open_session()
-        return Serving(server, acceptor, forwarder.session.close)
+        return await Serving(server, acceptor, forwarder.session.close).start()
 
     def reset(self) -> None:
         """Forget the requests and the errors."""

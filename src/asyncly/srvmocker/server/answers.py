@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .connection import MockRequest
 
-__all__ = ["CLIENT_LEFT", "STOPPED", "is_connected", "malformed", "send", "text_answer"]
+__all__ = ["CLIENT_LEFT", "STOPPED", "ended_by", "is_connected", "malformed", "send", "text_answer"]
 
 _log = logging.getLogger("asyncly.srvmocker")
 
@@ -36,14 +36,20 @@ def is_connected(request: web.BaseRequest) -> bool:
     return request.transport is not None and not request.transport.is_closing()
 
 
+def ended_by(request: MockRequest) -> str:
+    """Return, in words, which side ended the connection of a request under way."""
+    ours = request.connection.server.stopping or is_connected(request)
+    return STOPPED if ours else CLIENT_LEFT
+
+
 async def send(
-    canned: Canned, request: web.BaseRequest, exchange: Exchange, *, keep_alive: bool = True
+    canned: Canned, request: MockRequest, exchange: Exchange, *, keep_alive: bool = True
 ) -> web.StreamResponse:
     """Send a canned answer and note how that ended."""
     exchange.finish(canned.status)
     wire, transport = canned.wire(request), request.transport
     if transport is None or transport.is_closing():
-        exchange.finish(fault=CLIENT_LEFT)
+        exchange.finish(fault=ended_by(request))
         return SENT_LAST
     if len(wire) <= _AT_ONCE:
         transport.write(wire)
@@ -51,7 +57,7 @@ async def send(
         try:
             await request.writer.write(wire)  # waits while the client does not read
         except ConnectionError:
-            exchange.finish(fault=CLIENT_LEFT)
+            exchange.finish(fault=ended_by(request))
             return SENT_LAST
     stays = keep_alive and request.keep_alive and not canned.closes
     return SENT if stays else SENT_LAST
@@ -78,7 +84,7 @@ def malformed(
         words[1] if readable else "/",
         body=data,
         received_at=request.received_at,
-        connection=request.protocol.number,  # type: ignore[attr-defined] # our Connection
+        connection=request.connection.number,
         origin=origin,
     )
     exchange = Exchange(record, None)

@@ -44,9 +44,19 @@ class MockRequest(web.Request):
     """
 
     ATTRS = web.Request.ATTRS | frozenset(
-        ["body_bytes", "stream", "received_at", "path_params", "registration", "recorded", "replay"]
+        [
+            "body_bytes",
+            "connection",
+            "path_params",
+            "received_at",
+            "recorded",
+            "registration",
+            "replay",
+            "stream",
+        ]
     )
 
+    connection: Connection
     stream: StreamReader
     received_at: float
     body_bytes: bytes = b""
@@ -137,6 +147,7 @@ class MockRequest(web.Request):
         """Return a copy with other values, as aiohttp does, with the same received body."""
         twin = super().clone(**changes)
         assert isinstance(twin, MockRequest)  # noqa: S101 - for the type checker
+        twin.connection = self.connection
         twin.stream = self.stream
         twin.received_at = self.received_at
         twin.body_bytes = self.body_bytes
@@ -185,6 +196,13 @@ class Connection(web.RequestHandler):
         self.number = number
         self.last_data = b""
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless the server has been stopped since the connection was accepted."""
+        self.server.unconnected -= 1
+        super().connection_made(transport)
+        if self.server.stopping:
+            self.server.abort()
+
     def data_received(self, data: bytes) -> None:
         """Remember the bytes and parse them."""
         self.last_data = data
@@ -212,6 +230,10 @@ class HttpServer(web.Server):
         on_malformed: answers bytes that are no request; gets the request, the bytes and
             the parser's error.
         loop: the loop to serve in.
+
+    Attributes:
+        unconnected: connections that are accepted, but have not begun.
+        stopping: whether the connections are cut by us.
     """
 
     def __init__(
@@ -226,10 +248,13 @@ class HttpServer(web.Server):
         self.on_malformed = on_malformed
         self._running_loop = loop
         self._opened = 0
+        self.unconnected = 0
+        self.stopping = False
 
     def __call__(self) -> Connection:
         """Return the protocol of a new connection."""
         self._opened += 1
+        self.unconnected += 1
         return Connection(
             self,
             self._opened,
@@ -259,12 +284,14 @@ class HttpServer(web.Server):
             self._running_loop,
             client_max_size=0,  # bodies of any size; our own limit is in receive()
         )
+        request.connection = protocol  # type: ignore[assignment] # __call__ makes no other
         request.stream = payload
         request.received_at = monotonic()
         return request
 
     def abort(self) -> None:
         """Cut every connection now (TCP RST); their tasks end in the next turns of the loop."""
+        self.stopping = True
         for connection in self.connections:
             if connection.transport is not None:
                 connection.transport.abort()
@@ -273,7 +300,7 @@ class HttpServer(web.Server):
         """Cut every connection and wait, for a bounded time, until their tasks have ended."""
         self.abort()
         for _ in range(_STOP_TURNS):
-            if not self.connections:
+            if not self.connections and not self.unconnected:
                 return
             await asyncio.sleep(0)
         await self.shutdown(_STOP_TIMEOUT)

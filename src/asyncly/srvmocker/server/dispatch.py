@@ -15,7 +15,7 @@ from ..nearest import explain_route, nearest_routes
 from ..report import count, render_not_found
 from ..request import NO_PARAMS, RecordedRequest
 from ..text import shorten
-from .answers import CLIENT_LEFT, STOPPED, is_connected, malformed, send, text_answer
+from .answers import CLIENT_LEFT, STOPPED, ended_by, is_connected, malformed, send, text_answer
 from .connection import SENT, SENT_LAST, BodyTooLarge
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Dispatcher:
             handler_name=handler_name,
             path_params=path_params,
             received_at=request.received_at,
-            connection=request.protocol.number,  # type: ignore[attr-defined] # our Connection
+            connection=request.connection.number,
             origin=self._origin,
         )
 
@@ -157,13 +157,13 @@ class Dispatcher:
             await answer.write_eof()
             exchange.finish(exchange.status, exchange.fault)
         except asyncio.CancelledError:
-            exchange.finish(exchange.status, STOPPED if is_connected(request) else CLIENT_LEFT)
+            exchange.finish(exchange.status, ended_by(request))
             raise
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
             if isinstance(error, ConnectionError) and not is_connected(request):
-                exchange.finish(exchange.status, CLIENT_LEFT)
+                exchange.finish(exchange.status, ended_by(request))
                 return SENT_LAST
             return await self._answer_error(request, exchange, error)
         return SENT if answer.keep_alive else SENT_LAST
@@ -221,8 +221,8 @@ class Dispatcher:
             text = f"413: the body is larger than max_body_size={self._max_body_size} bytes\n"
             return await send(text_answer(413, text), request, exchange, keep_alive=False)
         if isinstance(error, asyncio.CancelledError) or not is_connected(request):
-            stopped = isinstance(error, asyncio.CancelledError) and is_connected(request)
-            exchange.finish(fault=STOPPED if stopped else f"{CLIENT_LEFT} within the body")
+            by = ended_by(request)
+            exchange.finish(fault=STOPPED if by is STOPPED else f"{CLIENT_LEFT} within the body")
             if isinstance(error, asyncio.CancelledError):
                 raise error
             return SENT_LAST

@@ -39,9 +39,24 @@ class Serving:
         self._acceptor = acceptor
         self._close = close
 
+    async def start(self) -> Serving:
+        """Accept connections from now on; stopped again if that is cancelled. Return itself."""
+        try:
+            await self._acceptor.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
     async def stop(self) -> None:
         """Accept no more, cut every connection, and wait for a bounded time for their tasks."""
-        tasks = self._acceptor.stop()
+        self._acceptor.pause()
+        try:
+            # asyncio loses a socket that it has accepted, but not begun, when its server is closed.
+            await asyncio.sleep(0)
+        finally:
+            tasks = self._acceptor.stop()
+            self._server.abort()
         await self._server.stop()
         if tasks:
             await asyncio.wait(tasks)

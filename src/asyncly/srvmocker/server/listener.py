@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from yarl import URL
@@ -75,20 +76,18 @@ class Listener:
             self._url = URL(f"{scheme}://{host}:{port}", encoded=True)
         return self._url
 
-    async def serve(self, connect: Callable[[], asyncio.Protocol]) -> Acceptor:
-        """Accept connections in the running loop; `connect` makes the protocol of each.
+    def accept(self, connect: Callable[[], asyncio.Protocol]) -> Acceptor:
+        """Return what accepts connections in the running loop, once it is started.
 
         The port stays bound when the accepting ends: a duplicate of the socket is served.
+
+        Args:
+            connect: makes the protocol of a connection.
+
+        Raises:
+            OSError: the address cannot be bound.
         """
-        loop = asyncio.get_running_loop()
-        acceptor = Acceptor(loop, connect, self._ssl_context)
-        served = self.bind().dup()
-        if self._ssl_context is None:
-            acceptor.server = await loop.create_server(connect, sock=served, backlog=_BACKLOG)
-        else:
-            served.setblocking(False)
-            acceptor.spawn(served, acceptor.accept(served))
-        return acceptor
+        return Acceptor(self.bind().dup(), connect, self._ssl_context)
 
     def close(self) -> None:
         """Give the port back."""
@@ -98,36 +97,56 @@ class Listener:
 
 
 class Acceptor:
-    """Accepts the connections of a listener in one loop, until it is stopped."""
+    """Accepts the connections of a listener in the running loop, until it is stopped.
+
+    Args:
+        served: the listening socket; it is closed when the accepting ends.
+        connect: makes the protocol of a connection.
+        ssl_context: for TLS.
+    """
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        served: socket.socket,
         connect: Callable[[], asyncio.Protocol],
         ssl_context: ssl.SSLContext | None,
     ) -> None:
-        self.server: asyncio.Server | None = None
-        self._loop = loop
+        self._loop = asyncio.get_running_loop()
         self._connect = connect
         self._ssl_context = ssl_context
+        self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        # Sockets whose task has not begun: cancelled before its first step, it closes nothing.
-        self._unclaimed: set[socket.socket] = set()
+        # Sockets that nothing else closes yet: a task cancelled before its first step does not.
+        self._unclaimed = {served}
+        self._served = served
 
-    def spawn(self, owned: socket.socket, work: Coroutine[None, None, None]) -> None:
+    async def start(self) -> None:
+        """Accept from now on."""
+        if self._ssl_context is not None:
+            self._served.setblocking(False)
+            self._spawn(self._served, self._accept())
+            return
+        # Cancelled while it started serving, create_server would leave it serving.
+        self._server = await self._loop.create_server(
+            self._connect, sock=self._served, backlog=_BACKLOG, start_serving=False
+        )
+        self._unclaimed.clear()
+        await self._server.start_serving()
+
+    def _spawn(self, owned: socket.socket, work: Coroutine[None, None, None]) -> None:
         """Run `work`, which closes the socket that it owns."""
         self._unclaimed.add(owned)
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def accept(self, served: socket.socket) -> None:
+    async def _accept(self) -> None:
         """Accept TLS by hand: asyncio's own server would forget the handshakes under way."""
-        self._unclaimed.discard(served)
-        with served:
+        self._unclaimed.discard(self._served)
+        with self._served:
             while True:
-                connection, _ = await self._loop.sock_accept(served)
-                self.spawn(connection, self._shake_hands(connection))
+                connection, _ = await self._loop.sock_accept(self._served)
+                self._spawn(connection, self._shake_hands(connection))
 
     async def _shake_hands(self, connection: socket.socket) -> None:
         self._unclaimed.discard(connection)
@@ -138,11 +157,16 @@ class Acceptor:
         except OSError:  # the client refused the certificate, spoke plain HTTP, or left
             connection.close()
 
+    def pause(self) -> None:
+        """Accept no more; connections that are accepted already still begin, in the next turn."""
+        with suppress(NotImplementedError):  # Windows: the loop has no readers
+            self._loop.remove_reader(self._served)
+
     def stop(self) -> list[asyncio.Task[None]]:
         """Accept no more. Return the tasks that still end."""
-        if self.server is not None:
-            self.server.close()
-            self.server = None
+        if self._server is not None:
+            self._server.close()
+            self._server = None
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
