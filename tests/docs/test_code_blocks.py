@@ -64,10 +64,11 @@ def write_page(blocks: list[Block], folder: Path) -> None:
 
 def run_page(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the blocks of a page."""
+    path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
     return subprocess.run(
         [sys.executable, "-m", "pytest", "--rootdir", folder, folder],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(HERE), "COLUMNS": "100", "PYTEST_ADDOPTS": ""},
+        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "100", "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         timeout=120,
