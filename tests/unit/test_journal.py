@@ -67,31 +67,12 @@ def test_a_limit_that_is_no_number_of_exchanges_is_refused(limit: Any) -> None:
     )
 
 
-def test_watchers_are_told_of_every_exchange_until_they_stop() -> None:
-    journal, one, two = Journal(1), [], []  # type: Journal, list[Exchange], list[Exchange]
-    stop = journal.watch(one.append)
-    journal.watch(two.append)
-    first, second = exchange("a"), exchange("b")
-    journal.append(first)
-    stop()
-    journal.append(second)
-    assert one == [first]
-    assert two == [first, second]
-
-
-def test_a_watcher_may_stop_itself_without_hiding_the_news_from_the_next() -> None:
-    journal = Journal(5)
-    seen: list[str] = []
-
-    def once(_: Exchange) -> None:
-        seen.append("once")
-        stop()
-
-    stop = journal.watch(once)
-    journal.watch(lambda _: seen.append("always"))
+def test_the_bell_is_rung_for_every_exchange() -> None:
+    journal, lengths = Journal(1), []  # type: Journal, list[int]
+    journal.bell.watch(lambda: lengths.append(len(journal)))
     journal.append(exchange("a"))
-    journal.append(exchange("a"))
-    assert seen == ["once", "always", "always"]
+    journal.append(exchange("b"))
+    assert lengths == [1, 1]
 
 
 def test_an_exchange_tells_how_it_ended() -> None:

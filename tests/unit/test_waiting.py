@@ -10,7 +10,7 @@ import trio
 
 from asyncly.srvmocker import Exchange, RecordedRequest
 from asyncly.srvmocker.journal import Journal
-from asyncly.srvmocker.waiting import wait_until
+from asyncly.srvmocker.waiting import Bell, Wait
 
 
 def exchange() -> Exchange:
@@ -43,7 +43,7 @@ def append_in_thread(journal: Journal, number: int) -> threading.Thread:
 async def test_what_holds_already_is_not_waited_for() -> None:
     journal = Journal(10)
     question = Question(journal, 0)
-    assert await wait_until(journal, question, timeout=0)
+    assert await journal.bell.wait(question, timeout=0)
     assert question.asked == 1
 
 
@@ -53,40 +53,40 @@ async def test_an_exchange_of_the_same_loop_ends_the_wait() -> None:
     loop = asyncio.get_running_loop()
     loop.call_soon(journal.append, exchange())
     loop.call_soon(lambda: loop.call_soon(journal.append, exchange()))
-    assert await wait_until(journal, question, timeout=None)
+    assert await journal.bell.wait(question, timeout=None)
     assert question.asked <= 3
 
 
 async def test_an_exchange_of_another_thread_ends_the_wait() -> None:
     journal = Journal(100)
     thread = append_in_thread(journal, 50)
-    assert await wait_until(journal, Question(journal, 50), timeout=30)
+    assert await journal.bell.wait(Question(journal, 50), timeout=30)
     thread.join()
 
 
 async def test_a_wait_that_is_too_long_ends_and_leaves_no_watcher() -> None:
     journal = Journal(10)
     question = Question(journal, 1)
-    assert not await wait_until(journal, question, timeout=0.01)
+    assert not await journal.bell.wait(question, timeout=0.01)
     assert question.asked == 2
-    assert journal._watchers == []
+    assert journal.bell._watchers == []
 
 
 async def test_a_cancelled_wait_leaves_no_watcher() -> None:
     journal = Journal(10)
-    task = asyncio.create_task(wait_until(journal, lambda: False, timeout=None))
+    task = asyncio.create_task(journal.bell.wait(lambda: False, timeout=None))
     await asyncio.sleep(0)
-    assert len(journal._watchers) == 1
+    assert len(journal.bell._watchers) == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert journal._watchers == []
+    assert journal.bell._watchers == []
 
 
 async def test_many_may_wait_at_once() -> None:
     journal = Journal(10)
     waits = [
-        asyncio.create_task(wait_until(journal, Question(journal, n % 3 + 1), timeout=30))
+        asyncio.create_task(journal.bell.wait(Question(journal, n % 3 + 1), timeout=30))
         for n in range(9)
     ]
     for _ in range(3):
@@ -102,15 +102,15 @@ async def test_a_question_that_raises_ends_the_wait_with_its_exception() -> None
         raise LookupError("no such handler")
 
     with pytest.raises(LookupError, match="no such handler"):
-        await wait_until(journal, ask, timeout=30)
-    assert journal._watchers == []
+        await journal.bell.wait(ask, timeout=30)
+    assert journal.bell._watchers == []
 
 
 def test_in_trio_what_holds_already_is_not_waited_for() -> None:
     journal = Journal(10)
 
     async def main() -> bool:
-        return await wait_until(journal, lambda: True, timeout=0)
+        return await journal.bell.wait(lambda: True, timeout=0)
 
     assert trio.run(main)
 
@@ -121,7 +121,7 @@ def test_in_trio_an_exchange_of_another_thread_ends_the_wait() -> None:
     async def main() -> bool:
         thread = append_in_thread(journal, 50)
         try:
-            return await wait_until(journal, Question(journal, 50), timeout=30)
+            return await journal.bell.wait(Question(journal, 50), timeout=30)
         finally:
             thread.join()
 
@@ -135,12 +135,12 @@ def test_in_trio_a_wait_ends_by_its_timeout_or_its_cancellation(timeout: float |
 
     async def main() -> bool | None:
         with trio.move_on_after(0.05 if timeout is None else 30):
-            return await wait_until(journal, question, timeout=timeout)
+            return await journal.bell.wait(question, timeout=timeout)
         return None
 
     assert trio.run(main) is (None if timeout is None else False)
     assert question.asked == (1 if timeout is None else 2)
-    assert journal._watchers == []
+    assert journal.bell._watchers == []
 
 
 def test_in_trio_an_exchange_of_the_same_loop_ends_the_wait() -> None:
@@ -154,8 +154,146 @@ def test_in_trio_an_exchange_of_the_same_loop_ends_the_wait() -> None:
                 journal.append(exchange())
 
     trio.run(main)
-    assert journal._watchers == []
+    assert journal.bell._watchers == []
 
 
 async def _wait_or_fail(journal: Journal) -> None:
-    assert await wait_until(journal, Question(journal, 3), timeout=30)
+    assert await journal.bell.wait(Question(journal, 3), timeout=30)
+
+
+# --- the bell ---------------------------------------------------------------------------
+
+
+def test_watchers_are_told_of_every_ring_until_they_stop() -> None:
+    bell, heard = Bell(), []  # type: Bell, list[str]
+    stop = bell.watch(lambda: heard.append("one"))
+    bell.watch(lambda: heard.append("two"))
+    bell.ring()
+    stop()
+    bell.ring()
+    assert heard == ["one", "two", "two"]
+
+
+def test_a_watcher_may_stop_itself_without_hiding_the_news_from_the_next() -> None:
+    bell, heard = Bell(), []  # type: Bell, list[str]
+
+    def once() -> None:
+        heard.append("once")
+        stop()
+
+    stop = bell.watch(once)
+    bell.watch(lambda: heard.append("always"))
+    bell.ring()
+    bell.ring()
+    assert heard == ["once", "always", "always"]
+
+
+def test_in_a_thread_an_exchange_of_another_thread_ends_the_wait() -> None:
+    journal = Journal(100)
+    thread = append_in_thread(journal, 50)
+    assert journal.bell.block(Question(journal, 50), timeout=30)
+    thread.join()
+    assert journal.bell._watchers == []
+
+
+def test_in_a_thread_a_wait_that_is_too_long_ends() -> None:
+    bell = Bell()
+    assert not bell.block(lambda: False, timeout=0.01)
+    assert bell._watchers == []
+
+
+# --- the wait ---------------------------------------------------------------------------
+
+
+class Door:
+    """A wait for `opened`, which gives a word or raises."""
+
+    def __init__(self) -> None:
+        self.opened = False
+        self.bell = Bell()
+
+    def open(self) -> None:
+        self.opened = True
+        self.bell.ring()
+
+    def wait(self, timeout: float | None = 30) -> Wait[str]:
+        return self.bell.until(
+            lambda: self.opened, timeout=timeout, then=self.enter, call="door.wait()"
+        )
+
+    def enter(self) -> str:
+        if not self.opened:
+            raise AssertionError("it is still closed")
+        return "welcome"
+
+
+async def test_a_wait_is_awaited_as_any_coroutine() -> None:
+    door = Door()
+    asyncio.get_running_loop().call_soon(door.open)
+    assert await door.wait() == "welcome"
+    task = asyncio.create_task(door.wait())
+    assert [*await asyncio.gather(task, door.wait())] == ["welcome", "welcome"]
+    assert await asyncio.wait_for(door.wait(), 30) == "welcome"
+
+
+async def test_a_wait_in_a_task_can_be_cancelled() -> None:
+    door = Door()
+    task = asyncio.create_task(door.wait())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert door.bell._watchers == []
+
+
+async def test_what_a_wait_raises_reaches_who_waits() -> None:
+    with pytest.raises(AssertionError, match="it is still closed"):
+        await Door().wait(timeout=0)
+
+
+def test_a_wait_blocks_in_a_thread() -> None:
+    door = Door()
+    thread = threading.Thread(target=door.open)
+    thread.start()
+    assert door.wait().block() == "welcome"
+    thread.join()
+    with pytest.raises(AssertionError, match="it is still closed"):
+        Door().wait(timeout=0).block()
+
+
+def test_a_wait_is_awaited_in_trio() -> None:
+    door = Door()
+
+    async def main() -> str:
+        thread = threading.Thread(target=door.open)
+        thread.start()
+        try:
+            return await door.wait()
+        finally:
+            thread.join()
+
+    assert trio.run(main) == "welcome"
+
+
+async def test_blocking_the_running_loop_is_refused() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        Door().wait().block()
+    assert str(caught.value) == (
+        "door.wait().block() would stop the loop that runs in this thread: "
+        "write `await door.wait()` instead"
+    )
+
+
+def test_a_wait_that_is_never_awaited_warns() -> None:
+    with pytest.warns(RuntimeWarning) as caught:
+        Door().wait().__del__()
+    assert str(caught[0].message) == (
+        "door.wait() waited for nothing: write `await door.wait()`, "
+        "or `door.wait().block()` where no loop runs"
+    )
+
+
+def test_a_wait_that_is_closed_does_not_warn() -> None:
+    wait = Door().wait()
+    assert repr(wait) == "<Wait of door.wait()>"
+    wait.close()

@@ -222,7 +222,7 @@ async def test_a_wait_that_is_cancelled_leaves_nothing(service: MockService) -> 
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert service._journal._watchers == []
+    assert service._journal.bell._watchers == []
 
 
 def test_a_wait_in_trio() -> None:

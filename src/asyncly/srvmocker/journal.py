@@ -6,8 +6,10 @@ from collections import Counter, deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from .waiting import Bell
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from .comparing import Mismatch
     from .request import RecordedRequest
@@ -77,7 +79,7 @@ class Journal:
     """The ordered log of one service's exchanges, the newest `limit` of them.
 
     What had to be dropped is counted by handler name in `dropped`, so that no
-    assertion passes because a call was forgotten.
+    assertion passes because a call was forgotten. `bell` is rung for every exchange.
     """
 
     def __init__(self, limit: int) -> None:
@@ -88,7 +90,7 @@ class Journal:
         self.limit = limit
         self.dropped: Counter[str | None] = Counter()
         self._log: deque[Exchange] = deque()
-        self._watchers: list[Callable[[Exchange], None]] = []
+        self.bell = Bell()
 
     def append(self, exchange: Exchange) -> None:
         """Add an exchange and tell whoever waits for one."""
@@ -96,14 +98,7 @@ class Journal:
         if len(log) >= self.limit:
             self.dropped[log.popleft().request.handler_name] += 1
         log.append(exchange)
-        if self._watchers:
-            for watcher in tuple(self._watchers):
-                watcher(exchange)
-
-    def watch(self, watcher: Callable[[Exchange], None]) -> Callable[[], None]:
-        """Call `watcher` with every exchange from now on; return the function that ends it."""
-        self._watchers.append(watcher)
-        return lambda: self._watchers.remove(watcher)
+        self.bell.ring()
 
     def clear(self) -> None:
         """Forget everything."""

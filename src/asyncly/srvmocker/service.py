@@ -18,7 +18,6 @@ from .server.connection import HttpServer
 from .server.dispatch import Dispatcher
 from .server.host import Host, Serving
 from .server.listener import Listener
-from .waiting import wait_until
 
 if TYPE_CHECKING:
     import ssl
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from .request import RecordedRequest
     from .responses.base import BaseMockResponse
     from .routing import MockRoute
+    from .waiting import Wait
 
 __all__ = ["MockService", "start_service"]
 
@@ -118,10 +118,13 @@ class MockService(Host):
         Raises:
             UnknownHandlerError: no route declares the name.
             TypeError: `response` is no response, or its body cannot be encoded.
+            ValueError: it cannot be sent by this service: a half-close under TLS, for example.
             ImportError: the response needs an extra that is not installed.
         """
         self._check_name(handler_name)
-        self._dispatcher.registrations[handler_name] = Registration(handler_name, response)
+        self._dispatcher.registrations[handler_name] = Registration(
+            handler_name, response, tls=self._listener.tls
+        )
 
     @property
     def handlers(self) -> Mapping[str, BaseMockResponse]:
@@ -269,7 +272,7 @@ class MockService(Host):
             ]
             raise AssertionError(render_missing(missing, near))
 
-    async def wait_for_call(
+    def wait_for_call(
         self,
         handler_name: str,
         *,
@@ -283,11 +286,12 @@ class MockService(Host):
         cookies: Mapping[str, Any] | None = None,
         form: Mapping[str, Any] | None = None,
         predicate: Callable[[RecordedRequest], object] | None = None,
-    ) -> list[RecordedRequest]:
+    ) -> Wait[list[RecordedRequest]]:
         """Wait until a handler has been called as described, and return the calls that fit.
 
         Calls that came before count. The answer may still be under way. Nothing is polled:
-        the arrival of a request wakes the wait. Works in asyncio and in trio.
+        the arrival of a request wakes the wait. `await` it in asyncio or trio; in a test without
+        a loop write `service.wait_for_call(...).block()`.
 
         Args:
             handler_name: the handler.
@@ -305,19 +309,26 @@ class MockService(Host):
         Raises:
             AssertionError: they did not come in time; the text is that of `assert_called`.
         """
-        __tracebackhide__ = True
         check_times(times, least=1)
+        self._check_name(handler_name)
         match = Match(json, body, headers, query, path_params, cookies, form, predicate)
         waited = float("inf") if timeout is None else timeout
 
         def judge() -> Verdict:
             return self._judge(handler_name, match, times, waiting=waited)
 
-        self._check_name(handler_name)
-        await wait_until(self._journal, lambda: judge().met, timeout=timeout)
-        verdict = judge()
-        self._require(verdict, handler_name)
-        return verdict.matching
+        def calls() -> list[RecordedRequest]:
+            __tracebackhide__ = True
+            verdict = judge()
+            self._require(verdict, handler_name)
+            return verdict.matching
+
+        return self._journal.bell.until(
+            lambda: judge().met,
+            timeout=timeout,
+            then=calls,
+            call=f"service.wait_for_call({handler_name!r})",
+        )
 
     # --- inside -------------------------------------------------------------------------
 

@@ -1,54 +1,197 @@
-"""Waiting for the next exchange, without polling, from asyncio or trio."""
+"""Waiting for something to change, without polling: in asyncio, in trio, or in a plain thread."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any
+import threading
+import warnings
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
-    from .journal import Exchange, Journal
+__all__ = ["Bell", "Wait"]
 
-__all__ = ["wait_until"]
+_T = TypeVar("_T")
 
 
-async def wait_until(
-    journal: Journal, satisfied: Callable[[], bool], *, timeout: float | None
-) -> bool:
-    """Wait until `satisfied()` is true, asking again whenever an exchange is recorded.
+class Bell:
+    """Rung when something has changed: whoever waits then asks its question again.
 
-    The waiting side may run in another thread or loop than the server: a wake-up is the
-    only thing that crosses.
+    The one who waits may run in another loop or thread than the one who rings, and of any
+    kind: a wake-up is the only thing that crosses.
+    """
+
+    __slots__ = ("_watchers",)
+
+    def __init__(self) -> None:
+        self._watchers: list[Callable[[], object]] = []
+
+    def ring(self) -> None:
+        """Wake everybody who waits."""
+        if self._watchers:
+            for wake in tuple(self._watchers):
+                wake()
+
+    def watch(self, wake: Callable[[], object]) -> Callable[[], None]:
+        """Call `wake` at every ring from now on; return the function that ends it."""
+        self._watchers.append(wake)
+        return lambda: self._watchers.remove(wake)
+
+    def until(
+        self,
+        satisfied: Callable[[], bool],
+        *,
+        timeout: float | None,
+        then: Callable[[], _T],
+        call: str,
+    ) -> Wait[_T]:
+        """Return what waits until `satisfied()` is true, and gives what `then()` returns.
+
+        Args:
+            satisfied: asked at once and at every ring, where the wait is.
+            timeout: seconds; None waits for ever.
+            then: called when it is satisfied or the time is over; it may raise.
+            call: how the user called it, for the warning if it is never awaited.
+        """
+
+        async def wait() -> _T:
+            await self.wait(satisfied, timeout=timeout)
+            return then()
+
+        def block() -> _T:
+            self.block(satisfied, timeout=timeout)
+            return then()
+
+        return Wait(call, wait, block)
+
+    async def wait(self, satisfied: Callable[[], bool], *, timeout: float | None) -> bool:
+        """Wait until `satisfied()` is true, in asyncio or trio; return whether it is in time."""
+        if "trio" in sys.modules and not _in_asyncio():
+            return await self._wait_in_trio(satisfied, timeout)
+        loop = asyncio.get_running_loop()
+        news = asyncio.Event()
+        stop = self.watch(lambda: loop.call_soon_threadsafe(news.set))
+        try:
+            async with asyncio.timeout(timeout):
+                while not satisfied():
+                    await news.wait()
+                    news.clear()
+        except TimeoutError:
+            return satisfied()
+        finally:
+            stop()
+        return True
+
+    async def _wait_in_trio(self, satisfied: Callable[[], bool], timeout: float | None) -> bool:
+        trio: Any = sys.modules["trio"]
+        token = trio.lowlevel.current_trio_token()
+        news = trio.Event()
+
+        def renew() -> None:
+            nonlocal news
+            news.set()
+            news = trio.Event()
+
+        stop = self.watch(lambda: token.run_sync_soon(renew))
+        try:
+            with trio.move_on_after(float("inf") if timeout is None else timeout):
+                while True:
+                    # The event is taken before the question: a ring in between is not lost.
+                    current = news
+                    if satisfied():
+                        return True
+                    await current.wait()
+        finally:
+            stop()
+        return satisfied()
+
+    def block(self, satisfied: Callable[[], bool], *, timeout: float | None) -> bool:
+        """Wait until `satisfied()` is true, in a plain thread; return whether it is in time."""
+        changed = threading.Condition()
+
+        def wake() -> None:
+            with changed:
+                changed.notify()
+
+        stop = self.watch(wake)
+        try:
+            with changed:  # held while it asks: a ring in between is not lost
+                return changed.wait_for(satisfied, timeout)
+        finally:
+            stop()
+
+
+class Wait(Coroutine[Any, Any, _T], Generic[_T]):
+    """Something that a test waits for: `await` it in asyncio or trio, or `block()` in a thread.
+
+    It is a coroutine like any other: `asyncio.create_task`, `gather` and `wait_for` take it.
 
     Args:
-        journal: whose exchanges wake the wait.
-        satisfied: asked in the waiting thread.
-        timeout: seconds; None waits for ever.
-
-    Returns:
-        Whether it was satisfied in time.
+        call: how the user called it, for messages.
+        wait: makes the coroutine that waits.
+        block: waits in a plain thread.
     """
-    if "trio" in sys.modules and not _in_asyncio():
-        return await _wait_in_trio(journal, satisfied, timeout)
-    loop = asyncio.get_running_loop()
-    news = asyncio.Event()
 
-    def wake(_: Exchange) -> None:
-        loop.call_soon_threadsafe(news.set)
+    def __init__(
+        self, call: str, wait: Callable[[], Coroutine[Any, Any, _T]], block: Callable[[], _T]
+    ) -> None:
+        self._call = call
+        self._wait = wait
+        self._block = block
+        self._coroutine: Coroutine[Any, Any, _T] | None = None
+        self._taken = False
 
-    stop = journal.watch(wake)
-    try:
-        async with asyncio.timeout(timeout):
-            while not satisfied():
-                await news.wait()
-                news.clear()
-    except TimeoutError:
-        return satisfied()
-    finally:
-        stop()
-    return True
+    def block(self) -> _T:
+        """Wait in this thread, for tests and clients without a loop.
+
+        Raises:
+            RuntimeError: an asyncio loop runs in this thread: it would stand still.
+        """
+        self._taken = True
+        if _in_asyncio():
+            raise RuntimeError(
+                f"{self._call}.block() would stop the loop that runs in this thread: "
+                f"write `await {self._call}` instead"
+            )
+        return self._block()
+
+    def _started(self) -> Coroutine[Any, Any, _T]:
+        if self._coroutine is None:
+            self._taken = True
+            self._coroutine = self._wait()
+        return self._coroutine
+
+    def __await__(self) -> Generator[Any, Any, _T]:
+        return self._started().__await__()
+
+    def send(self, value: Any) -> Any:
+        """Go on to the next point where it waits (as every coroutine)."""
+        return self._started().send(value)
+
+    def throw(self, *args: Any) -> Any:
+        """Raise an exception where it waits (as every coroutine)."""
+        return self._started().throw(*args)
+
+    def close(self) -> None:
+        """End it (as every coroutine)."""
+        self._taken = True
+        if self._coroutine is not None:
+            self._coroutine.close()
+
+    def __del__(self) -> None:
+        if not self._taken:
+            warnings.warn(
+                f"{self._call} waited for nothing: write `await {self._call}`, "
+                f"or `{self._call}.block()` where no loop runs",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def __repr__(self) -> str:
+        return f"<Wait of {self._call}>"
 
 
 def _in_asyncio() -> bool:
@@ -57,32 +200,3 @@ def _in_asyncio() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-async def _wait_in_trio(
-    journal: Journal, satisfied: Callable[[], bool], timeout: float | None
-) -> bool:
-    trio: Any = sys.modules["trio"]
-    token = trio.lowlevel.current_trio_token()
-    news = trio.Event()
-
-    def ring() -> None:
-        nonlocal news
-        news.set()
-        news = trio.Event()
-
-    def wake(_: Exchange) -> None:
-        token.run_sync_soon(ring)
-
-    stop = journal.watch(wake)
-    try:
-        with trio.move_on_after(float("inf") if timeout is None else timeout):
-            while True:
-                # The event is taken before the question: a ring in between is not lost.
-                current = news
-                if satisfied():
-                    return True
-                await current.wait()
-    finally:
-        stop()
-    return satisfied()

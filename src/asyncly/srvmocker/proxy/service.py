@@ -14,7 +14,6 @@ from ..server.connection import HttpServer
 from ..server.host import Host, Serving
 from ..server.listener import Listener
 from ..text import shorten
-from ..waiting import wait_until
 from .forward import Forwarder
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..journal import Exchange
     from ..request import RecordedRequest
+    from ..waiting import Wait
 
 __all__ = ["MockProxyService", "start_proxy"]
 
@@ -180,7 +180,7 @@ class MockProxyService(Host):
         __tracebackhide__ = True
         _require(self._judge(ANY_REQUEST, target, method, 0))
 
-    async def wait_for_call(
+    def wait_for_call(
         self,
         *,
         target: Any = None,
@@ -194,8 +194,10 @@ class MockProxyService(Host):
         cookies: Mapping[str, Any] | None = None,
         form: Mapping[str, Any] | None = None,
         predicate: Callable[[RecordedRequest], object] | None = None,
-    ) -> list[RecordedRequest]:
+    ) -> Wait[list[RecordedRequest]]:
         """Wait until requests as described have come, and return them.
+
+        `await` it in asyncio or trio; without a loop write `proxy.wait_for_call(...).block()`.
 
         Args:
             target: the URL or the host.
@@ -213,7 +215,6 @@ class MockProxyService(Host):
         Raises:
             AssertionError: they did not come in time; the text is that of `assert_called`.
         """
-        __tracebackhide__ = True
         check_times(times, least=1)
         match = Match(json, body, headers, query, None, cookies, form, predicate)
         waited = float("inf") if timeout is None else timeout
@@ -221,10 +222,15 @@ class MockProxyService(Host):
         def judge() -> Verdict:
             return self._judge(match, target, method, times, waited)
 
-        await wait_until(self._journal, lambda: judge().met, timeout=timeout)
-        verdict = judge()
-        _require(verdict)
-        return verdict.matching
+        def calls() -> list[RecordedRequest]:
+            __tracebackhide__ = True
+            verdict = judge()
+            _require(verdict)
+            return verdict.matching
+
+        return self._journal.bell.until(
+            lambda: judge().met, timeout=timeout, then=calls, call="proxy.wait_for_call(...)"
+        )
 
     # --- inside -------------------------------------------------------------------------
 

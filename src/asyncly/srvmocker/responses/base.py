@@ -9,13 +9,13 @@ from ..exceptions import SrvMockerError
 from ..text import name_function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from aiohttp import web
 
     from .canned import Canned
 
-__all__ = ["BaseMockResponse", "Registration", "check_response", "state_of"]
+__all__ = ["BaseMockResponse", "Registration", "check_response", "state_of", "walk"]
 
 _State = TypeVar("_State")
 
@@ -49,18 +49,46 @@ class BaseMockResponse(ABC):
         """
         return None
 
+    @property
+    def parts(self) -> tuple[BaseMockResponse, ...]:
+        """The responses that this one hands requests on to: those of a sequence, for example."""
+        return ()
+
+    def check_transport(self, *, tls: bool) -> None:  # noqa: B027 - most can be sent anywhere
+        """Refuse to be registered where the answer cannot be sent.
+
+        Asked at registration, of the response and of all its parts.
+
+        Args:
+            tls: whether the service speaks TLS.
+
+        Raises:
+            ValueError: it cannot be sent there; the text says why.
+        """
+
 
 class Registration:
     """One response under one handler name, with whatever it remembers there.
 
     A sequence's place, for example, belongs here and not to the response, which may be
     registered elsewhere too.
+
+    Args:
+        handler_name: the name.
+        response: what is registered.
+        tls: whether the service speaks TLS.
+
+    Raises:
+        TypeError: `response` is no response, or its body cannot be encoded.
+        ValueError: it cannot be sent by such a service.
     """
 
     __slots__ = ("_states", "canned", "handler_name", "response", "used")
 
-    def __init__(self, handler_name: str, response: BaseMockResponse) -> None:
+    def __init__(self, handler_name: str, response: BaseMockResponse, *, tls: bool) -> None:
         check_response(response, f"register({handler_name!r}, ...)")
+        for part in walk(response):
+            part.check_transport(tls=tls)
         self.handler_name = handler_name
         self.response = response
         self.canned = response.canned()
@@ -97,6 +125,13 @@ def state_of(owner: BaseMockResponse, request: web.Request, make: Callable[[], _
             "with; this request came from none. Register it: service.register(name, response)"
         )
     return registration.state(owner, make)
+
+
+def walk(response: BaseMockResponse) -> Iterator[BaseMockResponse]:
+    """Yield a response and every response inside it, at any depth."""
+    yield response
+    for part in response.parts:
+        yield from walk(part)
 
 
 def check_response(response: object, where: str) -> None:

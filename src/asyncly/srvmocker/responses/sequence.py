@@ -57,6 +57,11 @@ class SequenceResponse(BaseMockResponse):
             raise ValueError(f"on_exhausted takes one of {words}, got {on_exhausted!r}")
         vars(self).update(responses=elements, on_exhausted=on_exhausted)
 
+    @property
+    def parts(self) -> tuple[BaseMockResponse, ...]:
+        """The responses of the sequence."""
+        return self.responses
+
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Answer with the response whose turn it is."""
         turn = next(state_of(self, request, count))

@@ -42,6 +42,11 @@ class LatencyResponse(BaseMockResponse):
         if not 0 <= self.latency < math.inf:
             raise ValueError(f"latency takes seconds from 0 up, got {self.latency!r}")
 
+    @property
+    def parts(self) -> tuple[BaseMockResponse, ...]:
+        """The wrapped response."""
+        return (self.wrapped,)
+
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Wait, then answer."""
         await asyncio.sleep(self.latency)

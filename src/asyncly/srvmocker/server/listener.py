@@ -53,6 +53,11 @@ class Listener:
         return self._socket
 
     @property
+    def tls(self) -> bool:
+        """Whether it speaks TLS."""
+        return self._ssl_context is not None
+
+    @property
     def is_bound(self) -> bool:
         """Whether the port is ours now."""
         return self._socket is not None
@@ -71,7 +76,7 @@ class Listener:
             port: int = self._socket.getsockname()[1]
             if host in ("0.0.0.0", "::"):  # noqa: S104 - every address is reached over loopback
                 host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
-            scheme = "https" if self._ssl_context else "http"
+            scheme = "https" if self.tls else "http"
             host = f"[{host}]" if ":" in host else host
             self._url = URL(f"{scheme}://{host}:{port}", encoded=True)
         return self._url
