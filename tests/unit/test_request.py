@@ -199,3 +199,9 @@ def test_any_query_comes_back_as_it_was_sent(query: dict[str, str]) -> None:
     }
     url = URL("http://localhost/a").with_query(query)
     assert dict(RecordedRequest("GET", url.raw_path_qs).query) == query
+
+
+@pytest.mark.parametrize("target", ["*", "Host:", "example.com:443", "http://[::1/"])
+def test_a_target_that_is_no_path_and_no_url_is_the_path(target: str) -> None:
+    request = RecordedRequest("OPTIONS", target)
+    assert (request.path, request.target) == (target, target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -129,11 +130,11 @@ class RecordedRequest:
         return self._url
 
     def _build_url(self) -> URL:
-        if not self._target.startswith("/"):  # absolute-form, "*" or a CONNECT authority
-            try:
-                return URL(self._target, encoded=True)
-            except ValueError:
-                return URL.build(path=self._target, encoded=True)
+        if not self._target.startswith("/"):  # RFC 9112 §3.2: absolute-form, authority or "*"
+            with suppress(ValueError):
+                if "://" in self._target:
+                    return URL(self._target, encoded=True)
+            return URL.build(path=self._target, encoded=True)
         origin = self._origin() if self._origin else URL("http://localhost")
         path, _, query = self._target.partition("?")
         host = self._headers.get("Host")
