@@ -276,11 +276,11 @@ def _only(values: Sequence[str]) -> object:
 
 
 def quick_check(value: Any) -> Callable[[Any], bool] | None:
-    """Return a function that tells at the speed of C whether a value is surely as expected.
+    """Return a function that tells at the speed of C whether parsed JSON is as expected.
 
     None if `value` holds more than plain JSON. Where Python's `==` says yes, only the places
     of booleans and of the numbers 0 and 1 can still differ in JSON's types: those are looked
-    at one by one. A no is not explained: `compare` does that.
+    at one by one. It says no just where `compare` finds a difference; which one, it does not say.
     """
     doubtful: list[tuple[Any, ...]] = []
     if not _find_doubtful(value, (), doubtful):

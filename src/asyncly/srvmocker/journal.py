@@ -37,26 +37,19 @@ class Exchange:
             None until then.
     """
 
-    __slots__ = (
-        "error",
-        "fault",
-        "finished_at",
-        "nearest",
-        "refused",
-        "request",
-        "route",
-        "status",
-    )
+    # Defaults of the class: most exchanges never set them, and there are many.
+    nearest: tuple[tuple[MockRoute, tuple[Mismatch, ...]], ...] = ()
+    refused: bool = False
+    status: int | None = None
+    fault: str | None = None
+    error: BaseException | None = None
+    finished_at: float | None = None
 
     def __init__(self, request: RecordedRequest, route: MockRoute | None) -> None:
         self.request = request
         self.route = route
-        self.nearest: tuple[tuple[MockRoute, tuple[Mismatch, ...]], ...] = ()
-        self.refused = route is None
-        self.status: int | None = None
-        self.fault: str | None = None
-        self.error: BaseException | None = None
-        self.finished_at: float | None = None
+        if route is None:
+            self.refused = True
 
     def finish(self, status: int | None = None, fault: str | None = None) -> None:
         """Note how the exchange ended."""

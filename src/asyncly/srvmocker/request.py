@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy
 from yarl import URL
@@ -15,10 +15,21 @@ from .bodies import FormFile, content_type, decode_content, decode_text, parse_f
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["NO_PARAMS", "FormFile", "RecordedRequest", "RequestHistory", "decode_content"]
+__all__ = [
+    "NO_PARAMS",
+    "Arrival",
+    "FormFile",
+    "RecordedRequest",
+    "RequestHistory",
+    "decode_content",
+]
+
+Arrival: TypeAlias = (
+    "tuple[str, str, CIMultiDictProxy[str], bytes, float, int, Callable[[], URL] | None]"
+)
+"""Method, target, headers, body, time, number of the connection, and who knows the origin."""
 
 NO_PARAMS: Mapping[str, str] = MappingProxyType({})
-_NOT_PARSED: Any = object()
 
 
 class RecordedRequest:
@@ -39,19 +50,8 @@ class RecordedRequest:
             share a number shared a connection.
     """
 
-    __slots__ = (
-        "_body",
-        "_connection",
-        "_handler_name",
-        "_headers",
-        "_json",
-        "_method",
-        "_origin",
-        "_path_params",
-        "_received_at",
-        "_target",
-        "_url",
-    )
+    # `_url` and `_json` are set when they are asked for: a record is made for every request.
+    __slots__ = ("_handler_name", "_head", "_json", "_path_params", "_url")
 
     def __init__(
         self,
@@ -66,41 +66,42 @@ class RecordedRequest:
         connection: int = 0,
         origin: Callable[[], URL] | None = None,
     ) -> None:
-        self._method = method
-        self._target = target
-        self._headers: CIMultiDictProxy[str] = (
-            headers
-            if isinstance(headers, CIMultiDictProxy)
-            else CIMultiDictProxy(CIMultiDict(headers or {}))
-        )
-        self._body = body
+        if not isinstance(headers, CIMultiDictProxy):
+            headers = CIMultiDictProxy(CIMultiDict(headers or {}))
+        self._head: Arrival = (method, target, headers, body, received_at, connection, origin)
         self._handler_name = handler_name
         self._path_params = path_params
-        self._received_at = received_at
-        self._connection = connection
-        self._origin = origin
-        self._url: URL | None = None
-        self._json = _NOT_PARSED
+
+    @classmethod
+    def of(
+        cls, arrival: Arrival, handler_name: str | None, path_params: Mapping[str, str]
+    ) -> RecordedRequest:
+        """Return the record of what arrived: the constructor for those who are in a hurry."""
+        record = cls.__new__(cls)
+        record._head = arrival
+        record._handler_name = handler_name
+        record._path_params = path_params
+        return record
 
     @property
     def method(self) -> str:
         """The method, as sent."""
-        return self._method
+        return self._head[0]
 
     @property
     def target(self) -> str:
         """The request target, as sent: path and query, still percent-encoded."""
-        return self._target
+        return self._head[1]
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
         """The headers, in order; look up without case, `getall()` gives duplicates."""
-        return self._headers
+        return self._head[2]
 
     @property
     def body(self) -> bytes:
         """The body, as sent."""
-        return self._body
+        return self._head[3]
 
     @property
     def handler_name(self) -> str | None:
@@ -115,29 +116,31 @@ class RecordedRequest:
     @property
     def received_at(self) -> float:
         """When the request arrived, in seconds of `time.monotonic()`."""
-        return self._received_at
+        return self._head[4]
 
     @property
     def connection(self) -> int:
         """The number of the connection on this service, from 1."""
-        return self._connection
+        return self._head[5]
 
     @property
     def url(self) -> URL:
         """The full URL that the client asked for, with the host of its Host header."""
-        if self._url is None:
-            self._url = self._build_url()
+        with suppress(AttributeError):
+            return self._url
+        self._url: URL = self._build_url()
         return self._url
 
     def _build_url(self) -> URL:
-        if not self._target.startswith("/"):  # RFC 9112 §3.2: absolute-form, authority or "*"
+        if not self.target.startswith("/"):  # RFC 9112 §3.2: absolute-form, authority or "*"
             with suppress(ValueError):
-                if "://" in self._target:
-                    return URL(self._target, encoded=True)
-            return URL.build(path=self._target, encoded=True)
-        origin = self._origin() if self._origin else URL("http://localhost")
-        path, _, query = self._target.partition("?")
-        host = self._headers.get("Host")
+                if "://" in self.target:
+                    return URL(self.target, encoded=True)
+            return URL.build(path=self.target, encoded=True)
+        ask_origin = self._head[6]
+        origin = ask_origin() if ask_origin else URL("http://localhost")
+        path, _, query = self.target.partition("?")
+        host = self.headers.get("Host")
         try:
             return URL.build(
                 scheme=origin.scheme,
@@ -147,7 +150,7 @@ class RecordedRequest:
                 encoded=True,
             )
         except ValueError:  # a Host header that is no authority: the record has it, the URL cannot
-            return URL(f"{origin}{self._target}", encoded=True)
+            return URL(f"{origin}{self.target}", encoded=True)
 
     @property
     def path(self) -> str:
@@ -163,7 +166,7 @@ class RecordedRequest:
     def cookies(self) -> Mapping[str, str]:
         """The cookies of every Cookie header (RFC 6265 §4.2.1), the first of a name winning."""
         found: dict[str, str] = {}
-        for line in self._headers.getall("Cookie", ()):
+        for line in self.headers.getall("Cookie", ()):
             for pair in line.split(";"):
                 name, equals, value = pair.strip().partition("=")
                 if equals:
@@ -178,7 +181,7 @@ class RecordedRequest:
             UnicodeDecodeError: the body is not text in that charset.
             ValueError: the content coding cannot be undone.
         """
-        return decode_text(self.content, content_type(self._headers))
+        return decode_text(self.content, content_type(self.headers))
 
     @property
     def content(self) -> bytes:
@@ -187,7 +190,7 @@ class RecordedRequest:
         Raises:
             ValueError: the coding is unknown here, or the body is not what it claims to be.
         """
-        return decode_content(self._body, self._headers)
+        return decode_content(self.body, self.headers)
 
     def json(self) -> Any:
         """Return the body parsed as JSON (RFC 8259), a fresh value at every call.
@@ -208,13 +211,15 @@ class RecordedRequest:
         Raises:
             ValueError: as `json()`.
         """
-        if self._json is _NOT_PARSED:
-            self._json = self.json()
+        with suppress(AttributeError):
+            return self._json
+        self._json: Any = self.json()
         return self._json
 
     def forget_parsed(self) -> None:
         """Drop what `parsed_json()` keeps, so that a long journal stays small."""
-        self._json = _NOT_PARSED
+        with suppress(AttributeError):
+            del self._json
 
     @property
     def form(self) -> MultiDictProxy[str | FormFile]:
@@ -225,26 +230,24 @@ class RecordedRequest:
         Raises:
             ValueError: the body is no form in the type that it claims.
         """
-        return MultiDictProxy(parse_form(self.content, content_type(self._headers)))
+        return MultiDictProxy(parse_form(self.content, content_type(self.headers)))
 
     def routed(self, handler_name: str | None, path_params: Mapping[str, str]) -> RecordedRequest:
         """Return this request as the given handler's: the same record with its route's names."""
-        twin = RecordedRequest.__new__(RecordedRequest)
-        for slot in RecordedRequest.__slots__:
-            setattr(twin, slot, getattr(self, slot))
-        twin._handler_name = handler_name  # noqa: SLF001 - one of us
-        twin._path_params = path_params  # noqa: SLF001
+        twin = self.of(self._head, handler_name, path_params)
+        for slot in ("_url", "_json"):
+            if hasattr(self, slot):
+                setattr(twin, slot, getattr(self, slot))
         return twin
 
     def with_body(self, body: bytes) -> RecordedRequest:
         """Return this request with the body that came after its head."""
-        twin = self.routed(self._handler_name, self._path_params)
-        twin._body = body  # noqa: SLF001 - one of us
-        return twin
+        arrival = (*self._head[:3], body, *self._head[4:])
+        return self.of(arrival, self._handler_name, self._path_params)
 
     def __repr__(self) -> str:
         name = f" {self._handler_name!r}" if self._handler_name else ""
-        return f"<RecordedRequest {self._method} {self._target}{name}, {len(self._body)} bytes>"
+        return f"<RecordedRequest {self.method} {self.target}{name}, {len(self.body)} bytes>"
 
 
 RequestHistory = RecordedRequest

@@ -31,9 +31,8 @@ class Bell:
 
     def ring(self) -> None:
         """Wake everybody who waits."""
-        if self._watchers:
-            for wake in tuple(self._watchers):
-                wake()
+        for wake in tuple(self._watchers):
+            wake()
 
     def watch(self, wake: Callable[[], object]) -> Callable[[], None]:
         """Call `wake` at every ring from now on; return the function that ends it."""

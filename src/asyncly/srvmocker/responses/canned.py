@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 from ..text import shorten
 
 if TYPE_CHECKING:
-    from aiohttp import HttpVersion, web
+    from aiohttp import HttpVersion
 
 __all__ = ["Canned", "Headers", "check_headers", "check_status", "has_no_body", "render_head"]
 
@@ -44,7 +44,7 @@ class Canned:
         closes: the caller's headers announce the end of the connection, so it must come.
     """
 
-    __slots__ = ("_body", "_headers", "_second", "_wire", "closes", "status")
+    __slots__ = ("_body", "_headers", "_stale_at", "_wire", "closes", "status")
 
     def __init__(self, status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> None:
         self.status = status
@@ -52,19 +52,25 @@ class Canned:
         self._headers = headers
         self._body = b"" if has_no_body(status) else body
         self._wire = b""
-        self._second = 0
+        self._stale_at = 0.0
 
-    def wire(self, request: web.BaseRequest) -> bytes:
-        """Return the bytes that answer `request`."""
-        version, keep_alive = request.version, request.keep_alive
-        if keep_alive and version == HttpVersion11 and request.method != "HEAD":
-            now = int(time())
-            if now != self._second:
-                self._second = now
-                self._wire = self._render(now, version, True, False)
+    def wire(self, method: str, version: HttpVersion, now: float, keep_alive: bool) -> bytes:
+        """Return the bytes that answer a request.
+
+        Args:
+            method: the method of the request.
+            version: the version of HTTP that it speaks.
+            now: `time.monotonic()` in seconds.
+            keep_alive: whether the client takes another answer on this connection.
+        """
+        if keep_alive and version == HttpVersion11 and method != "HEAD":
+            if now >= self._stale_at:
+                date = time()
+                self._stale_at = now + 1 - date % 1
+                self._wire = self._render(int(date), version, True, False)
             return self._wire
         # HEAD, HTTP/1.0 and the last request of a connection (RFC 9112 §9.3).
-        return self._render(int(time()), version, keep_alive, request.method == "HEAD")
+        return self._render(int(time()), version, keep_alive, method == "HEAD")
 
     def _render(self, now: int, version: HttpVersion, keep_alive: bool, head_only: bool) -> bytes:
         head, dated, sized, chunked = _render_fixed(self.status, self._headers, version, keep_alive)

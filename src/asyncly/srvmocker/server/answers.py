@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 
     from .connection import MockRequest
 
-__all__ = ["CLIENT_LEFT", "STOPPED", "ended_by", "is_connected", "malformed", "send", "text_answer"]
+__all__ = [
+    "CLIENT_LEFT",
+    "STOPPED",
+    "ended_by",
+    "is_connected",
+    "malformed",
+    "send",
+    "send_at_once",
+    "text_answer",
+]
 
 _log = logging.getLogger("asyncly.srvmocker")
 
@@ -42,25 +52,40 @@ def ended_by(request: MockRequest) -> str:
     return STOPPED if ours else CLIENT_LEFT
 
 
-async def send(
+def send_at_once(
     canned: Canned, request: MockRequest, exchange: Exchange, *, keep_alive: bool = True
-) -> web.StreamResponse:
-    """Send a canned answer and note how that ended."""
-    exchange.finish(canned.status)
-    wire, transport = canned.wire(request), request.transport
+) -> web.StreamResponse | None:
+    """Send a canned answer and note that; None if it is so large that it has to wait."""
+    transport = request.transport
     if transport is None or transport.is_closing():
         exchange.finish(fault=ended_by(request))
         return SENT_LAST
-    if len(wire) <= _AT_ONCE:
-        transport.write(wire)
-    else:
-        try:
-            await request.writer.write(wire)  # waits while the client does not read
-        except ConnectionError:
-            exchange.finish(fault=ended_by(request))
-            return SENT_LAST
-    stays = keep_alive and request.keep_alive and not canned.closes
-    return SENT if stays else SENT_LAST
+    message = request.head
+    stays = not message.should_close
+    now = monotonic()
+    wire = canned.wire(message.method, message.version, now, stays)
+    if len(wire) > _AT_ONCE:
+        return None
+    exchange.status, exchange.finished_at = canned.status, now
+    transport.write(wire)
+    return SENT if stays and keep_alive and not canned.closes else SENT_LAST
+
+
+async def send(
+    canned: Canned, request: MockRequest, exchange: Exchange, *, keep_alive: bool = True
+) -> web.StreamResponse:
+    """Send a canned answer of any size and note how that ended."""
+    sent = send_at_once(canned, request, exchange, keep_alive=keep_alive)
+    if sent is not None:
+        return sent
+    exchange.finish(canned.status)
+    wire = canned.wire(request.method, request.version, monotonic(), request.keep_alive)
+    try:
+        await request.writer.write(wire)  # waits while the client does not read
+    except ConnectionError:
+        exchange.finish(fault=ended_by(request))
+        return SENT_LAST
+    return SENT if keep_alive and request.keep_alive and not canned.closes else SENT_LAST
 
 
 def text_answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> Canned:
@@ -90,7 +115,7 @@ def malformed(
     exchange = Exchange(record, None)
     exchange.error = error
     exchange.refused = True
-    reason = str(getattr(error, "message", "") or error)
+    reason = str(getattr(error, "head", "") or error)
     exchange.finish(400, f"400, malformed: {reason.splitlines()[0].rstrip(':')}")
     request.recorded = True
     # Only the first line is shown: what follows may hold secrets.

@@ -15,17 +15,28 @@ from ..nearest import explain_route, nearest_routes
 from ..report import count, render_not_found
 from ..request import NO_PARAMS, RecordedRequest
 from ..text import shorten
-from .answers import CLIENT_LEFT, STOPPED, ended_by, is_connected, malformed, send, text_answer
+from .answers import (
+    CLIENT_LEFT,
+    STOPPED,
+    ended_by,
+    is_connected,
+    malformed,
+    send,
+    send_at_once,
+    text_answer,
+)
 from .connection import SENT, SENT_LAST, BodyTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from aiohttp.http_parser import RawRequestMessage
     from aiohttp.typedefs import RawHeaders
     from multidict import CIMultiDictProxy
     from yarl import URL
 
     from ..journal import Journal
+    from ..request import Arrival
     from ..responses.base import Registration
     from ..routing import Candidate, RouteTable
     from .connection import MockRequest
@@ -78,68 +89,70 @@ class Dispatcher:
         exchange, candidates = self._route(request)
         self._journal.append(exchange)
         request.recorded = True
-        if exchange.route is None:
+        route = exchange.route
+        if route is None:
             return await self._answer_no_route(request, exchange, candidates)
-        registration = self.registrations.get(exchange.route.handler_name)
+        registration = self.registrations.get(route.handler_name)
         if registration is None:
-            missing = MissingResponseError(exchange.route.handler_name, str(exchange.route))
+            missing = MissingResponseError(route.handler_name, str(route))
             return await self._answer_error(request, exchange, missing)
         registration.used = True
         if registration.canned is not None:
-            return await send(registration.canned, request, exchange)
+            sent = send_at_once(registration.canned, request, exchange)
+            return sent or await send(registration.canned, request, exchange)
         request.registration = registration
         request.path_params = exchange.request.path_params
         return await self._answer(request, exchange, registration)
 
     def _route(self, request: MockRequest) -> tuple[Exchange, tuple[Candidate, ...]]:
         """Find the first route whose match fits; the record is made for it."""
-        target = request.raw_path
+        message = request.head
+        target = message.path
         path = target.partition("?")[0]
         if "%" in path or "#" in path or path[:1] != "/":
             path = request.rel_url.path_safe
-        found = self._table.find(request.method, path)
+        found = self._table.find(message.method, path)
+        arrival = self._arrival(request, message)
         record: RecordedRequest | None = None
         for route, path_params in found.candidates:
-            name = route.handler_name
-            record = (
-                self._record(request, target, name, path_params)
-                if record is None
-                else record.routed(name, path_params)
-            )
+            if record is None:
+                record = RecordedRequest.of(arrival, route.handler_name, path_params)
+            else:
+                record = record.routed(route.handler_name, path_params)
             if route.match is None:
                 return Exchange(record, route), ()
-            if not route.match.explain(record):
+            if route.match.matches(record):
                 record.forget_parsed()
                 return Exchange(record, route), ()
-        if record is None:
-            record = self._record(request, target)
-        return Exchange(record.routed(None, NO_PARAMS), None), found.candidates
+        return Exchange(RecordedRequest.of(arrival, None, NO_PARAMS), None), found.candidates
 
-    def _record(
-        self,
-        request: MockRequest,
-        target: str,
-        handler_name: str | None = None,
-        path_params: Mapping[str, str] = NO_PARAMS,
-    ) -> RecordedRequest:
-        raw_headers = request.raw_headers
+    def _arrival(self, request: MockRequest, message: RawRequestMessage) -> Arrival:
+        connection, raw_headers = request.connection, message.raw_headers
+        if connection.raw_headers == raw_headers:
+            headers = connection.headers
+        else:
+            headers = self._known_headers(request, raw_headers)
+            connection.raw_headers, connection.headers = raw_headers, headers
+        return (
+            message.method,
+            message.path,
+            headers,
+            request.body_bytes,
+            request.received_at,
+            connection.number,
+            self._origin,
+        )
+
+    def _known_headers(
+        self, request: MockRequest, raw_headers: RawHeaders
+    ) -> CIMultiDictProxy[str]:
+        """Return the headers: clients repeat them, so equal ones are kept once."""
         headers = self._headers.get(raw_headers)
         if headers is None:
-            # Clients repeat their headers: equal ones are kept once, which halves the journal.
             if len(self._headers) >= _KNOWN_HEADERS:
                 self._headers.clear()
             headers = self._headers[raw_headers] = request.headers
-        return RecordedRequest(
-            request.method,
-            target,
-            headers,
-            request.body_bytes,
-            handler_name=handler_name,
-            path_params=path_params,
-            received_at=request.received_at,
-            connection=request.connection.number,
-            origin=self._origin,
-        )
+        return headers
 
     async def _answer(
         self, request: MockRequest, exchange: Exchange, registration: Registration
