@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from . import load, routing, startup, suite
-from .peers import ROOT, peers_python, require_wrk
+from .peers import ROOT, our_python, peers_python, require_wrk
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
@@ -41,12 +41,12 @@ def main() -> None:
     parser.add_argument("--only", choices=["load", "life", "suite", "routing", "memory", "startup"])
     options = parser.parse_args()
     require_wrk()
-    peers = peers_python()
+    ours, peers = our_python(), peers_python()
     rows: list[Row] = []
     for name, case in CASES.items():
         if options.only in (None, name):
             print(f"measuring: {name}", file=sys.stderr)
-            rows += case(peers, options.quick)
+            rows += case(ours, peers, options.quick)
     table = _table(rows)
     print(table)
     if not options.quick and options.only is None:
@@ -55,12 +55,12 @@ def main() -> None:
         PAGE.write_text(f"{head}{BEGIN}\n\n{_machine()}\n\n{table}\n\n{END}{tail}")
 
 
-def _load(peers: str, quick: bool) -> list[Row]:
+def _load(ours: str, peers: str, quick: bool) -> list[Row]:
     servers = {
-        "ours": (sys.executable, "service"),
+        "ours": (ours, "service"),
         "peer": (peers, "service"),
-        "aiohttp": (sys.executable, "aiohttp"),
-        "canned": (sys.executable, "canned"),
+        "aiohttp": (ours, "aiohttp"),
+        "canned": (ours, "canned"),
     }
     found = load.measure(servers, rounds=1 if quick else 9, seconds=1)
     targets = dict(zip(found, (3.0, 3.0, 2.5, 2.5, 1.4), strict=True))
@@ -83,32 +83,32 @@ def _load(peers: str, quick: bool) -> list[Row]:
     return rows
 
 
-def _life(peers: str, quick: bool) -> list[Row]:
+def _life(ours: str, peers: str, quick: bool) -> list[Row]:
     runs: list[tuple[dict[str, float], dict[str, float]]] = []
     rounds = "50" if quick else "800"
     for _ in range(1 if quick else 7):
         runs.append(
             (
-                _json(sys.executable, "life.py", rounds),
+                _json(ours, "life.py", rounds),
                 _json(peers, "life.py", rounds),
             )
         )
-    ours = {name: median(run[0][name] for run in runs) for name in runs[0][0]}
+    mine = {name: median(run[0][name] for run in runs) for name in runs[0][0]}
     peer = {name: median(run[1][name] for run in runs) for name in runs[0][1]}
     life = median(run[0]["life"] / run[0]["bare_life"] for run in runs)
     test = median(run[0]["whole_test"] / run[0]["bare_test"] for run in runs)
     test_peer = median(run[1]["whole_test"] / run[1]["bare_test"] for run in runs)
     return [
         Row(
-            f"start, register, stop (bare `create_server`: {ours['bare_life']:.0f} µs)",
-            f"{ours['life']:.0f} µs",
+            f"start, register, stop (bare `create_server`: {mine['bare_life']:.0f} µs)",
+            f"{mine['life']:.0f} µs",
             f"{peer['life']:.0f} µs",
             "≤ 60 µs where bare is 32: 1.88× bare",
             _verdict(f"{life:.2f}× bare", life <= 60 / 32),
         ),
         Row(
-            f"one whole test in one loop (bare canned protocol: {ours['bare_test']:.0f} µs)",
-            f"{ours['whole_test']:.0f} µs",
+            f"one whole test in one loop (bare canned protocol: {mine['bare_test']:.0f} µs)",
+            f"{mine['whole_test']:.0f} µs",
             f"{peer['whole_test']:.0f} µs, {test_peer:.2f}× bare",
             "≤ 1.3× bare",
             _verdict(f"{test:.2f}× bare", test <= 1.3),
@@ -116,10 +116,10 @@ def _life(peers: str, quick: bool) -> list[Row]:
     ]
 
 
-def _suite(peers: str, quick: bool) -> list[Row]:
-    found = suite.measure(sys.executable, peers, 1 if quick else 5)
-    ours = found["this package"]
-    assert ours is not None
+def _suite(ours: str, peers: str, quick: bool) -> list[Row]:
+    found = suite.measure(ours, peers, 1 if quick else 5)
+    mine = found["this package"]
+    assert mine is not None
     rows = []
     for name, value in found.items():
         if name == "this package" or value is None:
@@ -128,16 +128,16 @@ def _suite(peers: str, quick: bool) -> list[Row]:
         rows.append(
             Row(
                 f"500 tests under pytest, beside {name}",
-                f"{ours:.2f} ms a test",
+                f"{mine:.2f} ms a test",
                 f"{value:.2f} ms a test",
                 "fewer ms" if real else "–",
-                _verdict(f"{value / ours:.2f}×", ours < value) if real else f"{value / ours:.2f}×",
+                _verdict(f"{value / mine:.2f}×", mine < value) if real else f"{value / mine:.2f}×",
             )
         )
     return rows
 
 
-def _routing(peers: str, quick: bool) -> list[Row]:
+def _routing(ours: str, peers: str, quick: bool) -> list[Row]:
     found = routing.measure(lookups=200 if quick else 3000)
     return [
         Row(
@@ -151,22 +151,22 @@ def _routing(peers: str, quick: bool) -> list[Row]:
     ]
 
 
-def _memory(peers: str, quick: bool) -> list[Row]:
+def _memory(ours: str, peers: str, quick: bool) -> list[Row]:
     count = "200" if quick else "3000"
-    ours, peer = (_json(python, "memory.py", count) for python in (sys.executable, peers))
+    mine, peer = (_json(python, "memory.py", count) for python in (ours, peers))
     return [
         Row(
             "memory of a recorded request",
-            f"{ours:.0f} bytes",
+            f"{mine:.0f} bytes",
             f"{peer:.0f} bytes",
             "≤ 0.5×",
-            _verdict(f"{ours / peer:.2f}×", ours / peer <= 0.5),
+            _verdict(f"{mine / peer:.2f}×", mine / peer <= 0.5),
         )
     ]
 
 
-def _startup(peers: str, quick: bool) -> list[Row]:
-    added = startup.measure({"ours": sys.executable, "peer": peers}, 2 if quick else 21)
+def _startup(ours: str, peers: str, quick: bool) -> list[Row]:
+    added = startup.measure({"ours": ours, "peer": peers}, 2 if quick else 21)
     return [
         Row(
             "loading the plugin, added to a pytest run",

@@ -1,4 +1,7 @@
-"""The environment of the peers: one of them has our import name, so they get their own."""
+"""The environments: one for the peers, of which one has our import name, and one for us.
+
+Both have the same clients and the same plugins of pytest, so that only the mock differs.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,29 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-FOLDER = ROOT / ".venv-bench-peers"
-REQUIREMENTS = Path(__file__).with_name("requirements-peers.txt")
 
 
 def peers_python() -> str:
     """Return the interpreter of the peers' environment, made at the first call."""
-    python = FOLDER / "bin" / "python"
-    done = FOLDER / "installed.txt"
-    if not done.exists() or done.read_text() != REQUIREMENTS.read_text():
-        print(f"installing the peers into {FOLDER.name} …", file=sys.stderr)
-        venv.create(FOLDER, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-r", REQUIREMENTS], check=True)
-        done.write_text(REQUIREMENTS.read_text())
+    return _python_with("peers")
+
+
+def our_python() -> str:
+    """Return the interpreter of an environment with this package, made at the first call."""
+    return _python_with("ours", "--editable", str(ROOT))
+
+
+def _python_with(name: str, *packages: str) -> str:
+    folder = ROOT / f".venv-bench-{name}"
+    requirements = Path(__file__).with_name(f"requirements-{name}.txt")
+    python = folder / "bin" / "python"
+    done = folder / "installed.txt"
+    if not done.exists() or done.read_text() != requirements.read_text():
+        print(f"installing {folder.name} …", file=sys.stderr)
+        venv.create(folder, with_pip=True, clear=True)
+        pip = [str(python), "-m", "pip", "install", "-q", "-r", str(requirements)]
+        subprocess.run([*pip, *packages], check=True)
+        done.write_text(requirements.read_text())
     return str(python)
 
 

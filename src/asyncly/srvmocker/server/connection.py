@@ -8,6 +8,7 @@ matching and recording are plain functions of a finished snapshot.
 from __future__ import annotations
 
 import asyncio
+import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -218,8 +219,8 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Give the memory for what comes next.
 
-        All connections share it, since it is emptied before another one reads. Without it
-        asyncio allocates 256 KiB for each read, which is slow when the bytes are kept.
+        All connections of a thread share it, since it is emptied before another one reads.
+        Without it asyncio allocates 256 KiB for each read: slow when the bytes are kept.
         """
         return self.server.buffer
 
@@ -240,6 +241,17 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             reason = message or str(exc)
             return self.server.on_malformed(request, self.last_data, exc or ValueError(reason))
         return super().handle_error(request, status, exc, message)
+
+
+_memory = threading.local()
+
+
+def _memory_of_this_thread() -> memoryview:
+    """Return where the loop of this thread reads into: made once, since it costs as a server."""
+    if not hasattr(_memory, "buffer"):
+        _memory.buffer = memoryview(bytearray(_READ_SIZE))
+    buffer: memoryview = _memory.buffer
+    return buffer
 
 
 class HttpServer(web.Server):
@@ -269,7 +281,7 @@ class HttpServer(web.Server):
         self.on_malformed = on_malformed
         self._running_loop = loop
         self._opened = 0
-        self.buffer = memoryview(bytearray(_READ_SIZE))
+        self.buffer = _memory_of_this_thread()
         self.unconnected = 0
         self.stopping = False
 
