@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import aiohttp
+from yarl import URL
 
 from .report import count
 from .responses.base import check_response as refuse_other_things
@@ -45,7 +47,8 @@ async def check_response(
     - It survives a client that leaves in mid answer: at once, and after the first byte.
     - It leaves no task behind.
 
-    Run it in asyncio, from a test of your own class.
+    Await it in asyncio, where nothing else begins tasks meanwhile: they would be taken for tasks
+    of the response.
 
     Args:
         response: an object of your class. It is registered anew for each check, so what it keeps
@@ -62,6 +65,7 @@ async def check_response(
     Raises:
         AssertionError: a property does not hold; the text names it, the reason and the response.
         TypeError: `response` is no response.
+        ValueError: `path` is none.
 
     Example:
         >>> from asyncly.srvmocker.testing import check_response
@@ -70,6 +74,8 @@ async def check_response(
     """
     __tracebackhide__ = True
     refuse_other_things(response, "check_response")
+    if not path.startswith("/"):
+        raise ValueError(f"path= takes a path such as '/items/5', got {path!r}")
     check = _Check(response, method, path, headers or {}, body, timeout)
     check.is_a_value()
     before = asyncio.all_tasks()
@@ -128,7 +134,7 @@ class _Check:
         except Exception as error:
             self._fail(wish, f"its repr raised {error!r}", error)
         try:
-            equal = bool(self._response == self._response)  # noqa: PLR0124 - is what is asked
+            equal = bool(self._response == self._response)
         except Exception as error:
             self._fail(wish, f"comparing it raised {error!r}", error)
         if not equal:
@@ -146,8 +152,10 @@ class _Check:
     async def serves(self, service: MockService) -> None:
         __tracebackhide__ = True
         for name in _NAMES:
-            await self._ask(service, name)
+            answer = await self._ask(service, name)
             self._check_errors(service, f"serves when it is registered as {name!r}")
+            if not service.get_calls(name):
+                self._fail("serves", f"no request reached it: the client got {answer}")
 
     async def serves_many(self, service: MockService, *, same: bool) -> None:
         __tracebackhide__ = True
@@ -171,16 +179,20 @@ class _Check:
         calls = len(service.get_calls("first"))
         reader, writer = await asyncio.open_connection(service.url.host, service.url.port)
         try:
-            writer.write(self._request())
+            writer.write(self._request(service))
             await service.wait_for_call("first", times=calls + 1, timeout=self._timeout)
             exchange = service.exchanges[-1]
             if read:
-                await asyncio.wait([asyncio.ensure_future(reader.read(1))], timeout=self._timeout)
+                with suppress(OSError, TimeoutError):  # a fault may send nothing
+                    async with asyncio.timeout(self._timeout):
+                        await reader.read(1)
         finally:
             writer.transport.abort()
         begun = asyncio.all_tasks() - before
-        if begun:
-            await asyncio.wait(begun, timeout=self._timeout)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                while exchange.finished_at is None and begun:
+                    _, begun = await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
         if exchange.finished_at is None:
             self._fail(
                 wish,
@@ -202,7 +214,7 @@ class _Check:
 
     async def _ask(self, service: MockService, name: str, wish: str = "serves") -> _Answer:
         __tracebackhide__ = True
-        url = f"{service.url}{name}{self._path}"
+        url = self._url(service, name)
         try:
             # A connection of its own: aiohttp would send a request again on one that it reuses.
             async with (
@@ -224,9 +236,12 @@ class _Check:
         except TimeoutError as error:
             self._fail(wish, f"no whole answer came in {self._timeout:g} s", error)
 
-    def _request(self) -> bytes:
+    def _url(self, service: MockService, name: str) -> URL:
+        return URL(f"{service.url.origin()}/{name}{self._path}")
+
+    def _request(self, service: MockService) -> bytes:
         head = {"Host": "127.0.0.1", "Content-Length": str(len(self._body)), **self._headers}
-        lines = [f"{self._method} /first{self._path} HTTP/1.1"]
+        lines = [f"{self._method} {self._url(service, 'first').raw_path_qs} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in head.items()]
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + self._body
 
@@ -237,10 +252,7 @@ class _Check:
 
     def _fail(self, wish: str, reason: str, cause: BaseException | None = None) -> NoReturn:
         __tracebackhide__ = True
-        try:
-            shown = shorten(self._response)
-        except Exception:
-            shown = f"a {type(self._response).__name__}"
+        shown = shorten(self._response)  # also if its repr raises
         raise AssertionError(f"{shown}: expected that it {wish}, but {reason}") from cause
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
@@ -14,6 +13,8 @@ from .base import BaseMockResponse, check_response, state_of
 from .chance import choose_seed, is_number
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp import web
 
 __all__ = ["Latency", "LatencyResponse"]
