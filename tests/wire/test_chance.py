@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -239,6 +238,6 @@ async def test_attempts_may_mix_faults_delays_and_answers(service: MockService) 
             try:
                 async with session.post("/orders") as answer:
                     seen.append(answer.status)
-            except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+            except (TimeoutError, aiohttp.ClientError) as error:
                 seen.append(type(error).__name__)
     assert seen == ["ServerDisconnectedError", "TimeoutError", 503, 201]
