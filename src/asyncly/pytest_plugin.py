@@ -205,8 +205,11 @@ def pytest_runtest_makereport(
     if report.failed and call.when in ("setup", "call"):
         for host, _ in item.stash.get(_HOSTS, []):
             from asyncly.srvmocker.report import render_trouble
+            from asyncly.srvmocker.responses.chance import render_seeds
 
             markup = item.config.get_terminal_writer().hasmarkup
             if trouble := render_trouble(host, colour=markup):
                 report.sections.append(("mock server", trouble))
+            if seeds := render_seeds(getattr(host, "handlers", {})):
+                report.sections.append(("mock server: seeds", seeds))
     return report

@@ -177,3 +177,28 @@ def test_fixtures_and_marker_are_documented(pytester: pytest.Pytester) -> None:
         assert f"{name} -- " in shown or f"{name}\n" in shown
     markers = pytester.runpytest_subprocess("--markers")
     markers.stdout.fnmatch_lines(["@pytest.mark.mock_service(strict=..., routes=..., thread=...)*"])
+
+
+def test_a_failing_test_shows_the_seeds_that_draw_the_same_again(run: Run) -> None:
+    code = """
+import requests
+from asyncly.srvmocker import ChanceResponse, LatencyResponse
+
+def test_it(mock_service):
+    late = LatencyResponse(RawResponse("late"), (0, 0.001))
+    mock_service.register("fact", ChanceResponse([(1, RawResponse("a")), (1, late)], seed=7))
+    mock_service.register("create", RawResponse("ok"))
+    assert requests.get(f"{mock_service.url}/fact").text == f"{late.seed}"
+"""
+    result = run(code)
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines(
+        [
+            ".*- mock server: seeds -.*",
+            "to draw the same again, pass",
+            r"  'fact': ChanceResponse\(\.\.\., seed=7\)",
+            r"  'fact': LatencyResponse\(\.\.\., seed=\d+\)",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*'create'*seed*")
+    run(code.replace('f"{late.seed}"', "'a'")).stdout.no_fnmatch_line("*'create'*")

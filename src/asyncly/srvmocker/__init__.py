@@ -18,10 +18,14 @@ from .matching import Match
 from .proxy import MockProxyService, start_proxy
 from .request import FormFile, RecordedRequest, RequestHistory
 from .responses import (
+    Barrier,
     BaseMockResponse,
     CallbackResponse,
+    ChanceResponse,
     ContentResponse,
     DisconnectResponse,
+    Gate,
+    GatedResponse,
     JsonResponse,
     LatencyResponse,
     MsgpackResponse,
@@ -36,12 +40,16 @@ from .serialization import Serializer
 from .service import MockService, start_service
 
 __all__ = [
+    "Barrier",
     "BaseMockResponse",
     "CallbackResponse",
+    "ChanceResponse",
     "ContentResponse",
     "DisconnectResponse",
     "Exchange",
     "FormFile",
+    "Gate",
+    "GatedResponse",
     "JsonResponse",
     "LatencyResponse",
     "Match",

@@ -18,6 +18,7 @@ from .server.connection import HttpServer
 from .server.dispatch import Dispatcher
 from .server.host import Host, Serving
 from .server.listener import Listener
+from .timing import intervals, max_in_flight
 
 if TYPE_CHECKING:
     import ssl
@@ -190,6 +191,27 @@ class MockService(Host):
         __tracebackhide__ = True
         self._require(self._judge(handler_name, ANY_REQUEST), handler_name)
         return self._journal.calls(handler_name)[-1]
+
+    def max_in_flight(self, handler_name: str) -> int:
+        """Return how many calls of a handler were under way at once, at the most.
+
+        A call is under way from the arrival of its head until its answer has been handed to the
+        socket, or the client has left.
+
+        Raises:
+            SrvMockerError: the journal was full and has forgotten a call of this handler.
+        """
+        self._check_name(handler_name)
+        return max_in_flight(self._journal, handler_name)
+
+    def intervals(self, handler_name: str) -> tuple[float, ...]:
+        """Return the seconds from each call of a handler to the next, measured as they arrive.
+
+        Raises:
+            SrvMockerError: the journal was full and has forgotten a call of this handler.
+        """
+        self._check_name(handler_name)
+        return intervals(self._journal, handler_name)
 
     # --- expectations -------------------------------------------------------------------
 

@@ -2,8 +2,10 @@
 
 from .base import BaseMockResponse
 from .callback import CallbackResponse
+from .chance import ChanceResponse
 from .content import ContentResponse
 from .faults import DisconnectResponse, TruncatedResponse
+from .gates import Barrier, Gate, GatedResponse
 from .json import JsonResponse
 from .msgpack import MsgpackResponse
 from .raw import RawResponse
@@ -13,10 +15,14 @@ from .toml import TomlResponse
 from .yaml import YamlResponse
 
 __all__ = [
+    "Barrier",
     "BaseMockResponse",
     "CallbackResponse",
+    "ChanceResponse",
     "ContentResponse",
     "DisconnectResponse",
+    "Gate",
+    "GatedResponse",
     "JsonResponse",
     "LatencyResponse",
     "MsgpackResponse",

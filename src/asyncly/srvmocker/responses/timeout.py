@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from random import Random
+from typing import TYPE_CHECKING, TypeAlias
 
-from .base import BaseMockResponse, check_response
+from ..text import name_function, shorten
+from .base import BaseMockResponse, check_response, state_of
+from .chance import choose_seed, is_number
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp import web
 
-__all__ = ["LatencyResponse"]
+__all__ = ["Latency", "LatencyResponse"]
+
+Latency: TypeAlias = "float | tuple[float, float] | Callable[[web.Request], float]"
 
 
 @dataclass(frozen=True)
@@ -21,26 +28,41 @@ class LatencyResponse(BaseMockResponse):
 
     Args:
         wrapped: the response after the wait.
-        latency: seconds to wait after the request has arrived.
+        latency: seconds to wait after the request has arrived: always so many; `(low, high)`,
+            drawn anew for each request; or what a function of the `aiohttp.web.Request` returns.
+        seed: with `(low, high)`, repeats the draws of an earlier run. Left out, one is chosen; it
+            is in `seed`, in the repr and in pytest's report of a test that failed. The draws
+            belong to the registration, and `service.reset()` begins them anew.
 
     Raises:
-        TypeError: `wrapped` is no response, or `latency` no number.
-        ValueError: `latency` is negative or not finite.
+        TypeError: `wrapped` is no response, `latency` none of these, or `seed` no number.
+        ValueError: seconds are negative or not finite, `low` is above `high`, or there is a
+            `seed` and nothing to draw.
 
     Example:
         >>> LatencyResponse(RawResponse("slow"), 0.5).latency
         0.5
+        >>> LatencyResponse(RawResponse("jitter"), (0.01, 0.05), seed=7).seed
+        7
     """
 
     wrapped: BaseMockResponse
-    latency: float
+    latency: Latency
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         check_response(self.wrapped, "LatencyResponse")
-        if isinstance(self.latency, bool) or not isinstance(self.latency, int | float):
-            raise TypeError(f"latency takes seconds, such as 0.5, got {self.latency!r}")
-        if not 0 <= self.latency < math.inf:
-            raise ValueError(f"latency takes seconds from 0 up, got {self.latency!r}")
+        if isinstance(self.latency, tuple | list):
+            low, high = _check_range(self.latency)
+            vars(self).update(latency=(low, high), seed=choose_seed(self.seed))
+            return
+        if not callable(self.latency):
+            _check_seconds(self.latency, "latency takes seconds")
+        if self.seed is not None:
+            raise ValueError(
+                f"seed={self.seed!r} belongs to a latency of (low, high); "
+                f"{name_function(self.latency)} draws nothing here"
+            )
 
     @property
     def parts(self) -> tuple[BaseMockResponse, ...]:
@@ -49,5 +71,37 @@ class LatencyResponse(BaseMockResponse):
 
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Wait, then answer."""
-        await asyncio.sleep(self.latency)
+        await asyncio.sleep(self._seconds(request))
         return await self.wrapped.response(request)
+
+    def _seconds(self, request: web.Request) -> float:
+        if isinstance(self.latency, tuple):
+            lot = state_of(self, request, lambda: Random(self.seed))  # noqa: S311 - no secret
+            return lot.uniform(*self.latency)
+        if callable(self.latency):
+            found = self.latency(request)
+            return _check_seconds(found, f"{name_function(self.latency)} must return seconds")
+        return self.latency
+
+
+def _check_range(latency: tuple[object, ...] | list[object]) -> tuple[float, float]:
+    if len(latency) != 2:
+        raise TypeError(f"latency takes (low, high) in seconds, got {shorten(latency)}")
+    low, high = (_check_seconds(end, "latency takes seconds") for end in latency)
+    if low > high:
+        raise ValueError(f"latency takes (low, high), the lower one first, got {latency!r}")
+    return low, high
+
+
+def _check_seconds(seconds: object, wish: str) -> float:
+    """Return the seconds.
+
+    Raises:
+        TypeError: they are no number.
+        ValueError: they are negative or not finite.
+    """
+    if not is_number(seconds):
+        raise TypeError(f"{wish}, such as 0.5, got {seconds!r}")
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"{wish} from 0 up, got {seconds!r}")
+    return seconds

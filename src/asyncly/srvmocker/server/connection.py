@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import RawHeaders
     from multidict import CIMultiDictProxy
 
+    from ..journal import Exchange
     from ..responses.base import Registration
 
 __all__ = ["SENT", "SENT_LAST", "BodyTooLarge", "Connection", "HttpServer", "MockRequest"]
@@ -57,6 +58,7 @@ class MockRequest(web.Request):
             "received_at",
             "recorded",
             "registration",
+            "exchange",
             "replay",
             "stream",
         ]
@@ -69,6 +71,7 @@ class MockRequest(web.Request):
     body_bytes: bytes = b""
     path_params: Mapping[str, str] = NO_PARAMS
     registration: Registration | None = None
+    exchange: Exchange | None = None
     recorded: bool = False
     replay: StreamReader | None = None
 
@@ -161,6 +164,7 @@ class MockRequest(web.Request):
         twin.body_bytes = self.body_bytes
         twin.path_params = self.path_params
         twin.registration = self.registration
+        twin.exchange = self.exchange
         return twin
 
 

@@ -101,6 +101,7 @@ class Dispatcher:
             sent = send_at_once(registration.canned, request, exchange)
             return sent or await send(registration.canned, request, exchange)
         request.registration = registration
+        request.exchange = exchange
         request.path_params = exchange.request.path_params
         return await self._answer(request, exchange, registration)
 
