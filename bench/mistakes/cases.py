@@ -73,14 +73,14 @@ def score(case: Case, text: str) -> Score:
 
 def _number(value: int, *words: str) -> str:
     """Return a pattern of a number that is no part of a version or of a larger number."""
-    return "|".join([rf"(?<![\d./]){value}(?![\d./])", *(rf"(?i:\b{word}\b)" for word in words)])
+    return "|".join([rf"(?<![\d./]){value}(?![\d/]|\.\d)", *(rf"(?i:\b{word}\b)" for word in words)])
 
 
 def _differs(title: str, expected: Call, sent: Call, place: str, wish: str, got: str) -> Case:
     return Case(title, (expected,), (sent,), place, wish, got)
 
 
-_MISSING = r"(?i:missing|absent|not present|not sent|got None|: None|got nothing)"
+_MISSING = "(?i:missing(?! return)|absent|not present|not sent|got none|got nothing)"
 _WHOLE = r"""["']sku["']: ?["']A-17["']\}"""
 """The body that came, shown to its end: what is not in it can be seen."""
 
@@ -134,7 +134,7 @@ CASES: tuple[Case, ...] = (
         _ORDER,
         "(?i:x-tenant)",
         "globex",
-        f"{_MISSING}|(?i:'(host|user-agent)':|user-agent: )",
+        rf"{_MISSING}|\{{\}} headers|(?i:user-agent: )|kwargs=\{{'allow",
     ),
     _differs(
         "a header has another value",
