@@ -7,26 +7,11 @@ A text is full if it names the place, the expected and the got; the words that c
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
-import sys
 from statistics import median
 
 from .. import page
-from ..peers import ROOT, peers_python
+from ..apart import MOCKS, ask
 from .cases import CASES, score
-
-MOCKS = {
-    "this package": "ours",
-    "asyncly 0.10.1": "asyncly_0_10",
-    "pytest-httpserver": "httpserver",
-    "aresponses": "aresponses",
-    "aiointercept": "aiointercept",
-    "respx": "respx",
-    "pytest-httpx": "pytest_httpx",
-    "aioresponses": "aioresponses",
-}
 
 
 def main() -> None:
@@ -34,11 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.mistakes", description=__doc__)
     parser.add_argument("--texts", action="store_true", help="print every text, write no page")
     options = parser.parse_args()
-    peers = peers_python()
-    found = {
-        name: _play(sys.executable if adapter == "ours" else peers, adapter)
-        for name, adapter in MOCKS.items()
-    }
+    found: dict[str, list[str | None]] = {mock: ask(mock, "bench.mistakes.play") for mock in MOCKS}
     if options.texts:
         for name, texts in found.items():
             for case, text in zip(CASES, texts, strict=True):
@@ -47,17 +28,6 @@ def main() -> None:
     print(table)
     if not options.texts:
         page.write("mistakes", table)
-
-
-def _play(python: str, adapter: str) -> list[str | None]:
-    """Return what a tester of one mock reads, case by case, from the environment it lives in."""
-    environment = dict(os.environ)
-    if python != sys.executable:
-        environment.pop("PYTHONPATH", None)  # a peer has our import name
-    command = [python, "-m", "bench.mistakes.play", adapter]
-    run = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
-    texts: list[str | None] = json.loads(run.stdout)
-    return texts
 
 
 def _table(found: dict[str, list[str | None]]) -> str:

@@ -65,15 +65,17 @@ class Score(NamedTuple):
 
 
 def score(case: Case, text: str) -> Score:
-    """Return what `text` names; addresses and ports name nothing."""
-    text = re.sub(r"(127\.0\.0\.1|localhost|api\.example\.com)(:\d+)?", "HOST", text)
+    """Return what `text` names; hosts, ports and the addresses of objects name nothing."""
+    text = re.sub(r"(127\.0\.0\.1|localhost|api\.example\.com)(:\d+)?|0x[0-9a-f]+", "…", text)
     patterns = (case.place, case.wish, case.got)
     return Score(*(re.search(p, text, re.DOTALL) is not None for p in patterns))
 
 
 def _number(value: int, *words: str) -> str:
     """Return a pattern of a number that is no part of a version or of a larger number."""
-    return "|".join([rf"(?<![\d./]){value}(?![\d/]|\.\d)", *(rf"(?i:\b{word}\b)" for word in words)])
+    return "|".join(
+        [rf"(?<![\w./]){value}(?![\w/]|\.\d)", *(rf"(?i:\b{word}\b)" for word in words)]
+    )
 
 
 def _differs(title: str, expected: Call, sent: Call, place: str, wish: str, got: str) -> Case:

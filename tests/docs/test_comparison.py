@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from bench.mistakes.cases import CASES, Case, score
 from bench.mistakes.play import play
 

@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# (what it imports is installed in another environment)
 """aioresponses: answers by URL and method, expectations on the latest call afterwards.
 
 Its 0.7.9 cannot make a response of aiohttp 3.14, which asks for one argument more; the class
@@ -14,7 +16,7 @@ from ..reading import NoFeature, answer_order, arguments
 BASE = "http://api.example.com"
 
 
-class _Response(ClientResponse):
+class Response(ClientResponse):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **{"stream_writer": Mock(), **kwargs})
 
@@ -24,7 +26,7 @@ async def _play(case, reading, *expectations, **answer):
     with aioresponses() as mock:
         url = BASE + expected.path
         query = "&".join(f"{name}={value}" for name, value in expected.query.items())
-        answer = {"repeat": True, "response_class": _Response, **answer}
+        answer = {"repeat": True, "response_class": Response, **answer}
         mock.add(f"{url}?{query}" if query else url, expected.method, **answer)
         for call in case.sent:
             await reading.send(BASE, call)
@@ -50,7 +52,7 @@ async def count(case, reading):
         case,
         reading,
         lambda mock, url: mock.assert_any_call(url, "POST"),
-        lambda mock, url: mock.assert_called_once(),
+        lambda mock, _: mock.assert_called_once(),
     )
 
 

@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# (what it imports is installed in another environment)
 """aresponses: a route is used once; a wish can be about host, path, query and the body's text."""
 
 import asyncio

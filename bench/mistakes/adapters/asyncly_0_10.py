@@ -1,10 +1,12 @@
+# mypy: ignore-errors
+# (what it imports is installed in another environment)
 """PyPI's asyncly 0.10.1. It has no `form=` and no `cookies=`: the bytes and the header stand in."""
-
-from ..reading import answer_order
 
 from urllib.parse import urlencode
 
 from asyncly.srvmocker import BaseMockResponse, JsonResponse, MockRoute, start_service
+
+from ..reading import answer_order
 
 
 def _wish(call):
@@ -20,14 +22,15 @@ def _wish(call):
     return {name: value for name, value in named.items() if value}
 
 
-async def _play(case, reading, expect, response=None):
+async def _play(case, reading, expect=None, response=None):
     expected = case.expected[0]
     async with start_service([MockRoute(expected.method, expected.path, "create")]) as service:
         service.register("create", response or JsonResponse({"id": 1}))
         for call in case.sent:
             await reading.send(str(service.url).rstrip("/"), call)
-        with reading:
-            expect(service)
+        if expect:
+            with reading:
+                expect(service)
 
 
 async def differs(case, reading):
@@ -50,4 +53,4 @@ class _Raising(BaseMockResponse):
 
 
 async def raises(case, reading):
-    await _play(case, reading, lambda service: None, _Raising())
+    await _play(case, reading, response=_Raising())

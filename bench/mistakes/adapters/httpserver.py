@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# (what it imports is installed in another environment)
 """pytest-httpserver: what is expected stands in the handler and is asked again of the log."""
 
 import json

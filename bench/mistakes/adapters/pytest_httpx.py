@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# (what it imports is installed in another environment)
 """pytest-httpx: a fixture only, so each case is a run of pytest; its own checks end the test."""
 
 import contextlib

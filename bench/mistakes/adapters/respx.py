@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# (what it imports is installed in another environment)
 """respx: what is expected stands in the route; the rest are counters to assert on."""
 
 import respx
@@ -32,7 +34,7 @@ def _play(case, reading, expect=None, **answer):
             reading.send_httpx(BASE, call)
         if expect:
             with reading:
-                expect(mock, route)
+                expect(mock)
 
 
 def differs(case, reading):
@@ -42,11 +44,11 @@ def differs(case, reading):
 def count(case, reading):
     if len(case.expected) > 1:
         raise NoFeature
-    _play(case, reading, lambda mock, route: route.calls.assert_called_once())
+    _play(case, reading, lambda mock: mock["create"].calls.assert_called_once())
 
 
 def typo(case, reading):
-    _play(case, reading, lambda mock, route: mock["creat"])
+    _play(case, reading, lambda mock: mock["creat"])
 
 
 def raises(case, reading):
