@@ -21,13 +21,14 @@ ROWS = {
 def main() -> None:
     """Try everything, each mock in the environment it lives in."""
     found = [ask(mock, "bench.capabilities.probes") for mock in MOCKS]
-    rows = [[title, *(_cell(answers[row]) for answers in found)] for row, title in ROWS.items()]
+    rows = [[title, *(cell(answers[row]) for answers in found)] for row, title in ROWS.items()]
     table = page.table(["", *MOCKS], rows)
     print(table)
     page.write("capabilities", table)
 
 
-def _cell(answer: str | list[str] | None) -> str:
+def cell(answer: str | list[str] | None) -> str:
+    """Return the words of the table for what a probe found."""
     if isinstance(answer, list):
         return "any" if len(answer) == 4 else ", ".join(answer)
     return answer or "–"
