@@ -133,6 +133,11 @@ def test_it_matches(match: Match) -> None:
             "got '***' (4 characters, masked)",
         ),
         (
+            Match(cookies={"theme": "dusk"}),
+            "cookies.theme: expected '***' (4 characters, masked), "
+            "got '***' (4 characters, masked), first difference at character 1",
+        ),
+        (
             Match(cookies={"other": "x"}),
             "cookies.other: missing, expected '***' (1 characters, masked)",
         ),

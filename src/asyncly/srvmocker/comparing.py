@@ -60,7 +60,14 @@ class Mismatch:
             return f"{self._place}: unexpected, got {show(self.got)}{note}"
         if show is shorten and _are_long(self.expected, self.got):
             return self._show_first_difference(note)
-        return f"{self._place}: expected {show(self.expected)}, got {show(self.got)}{note}"
+        expected, got = show(self.expected), show(self.got)
+        if show is mask and expected == got:
+            note = f", first difference at character {self._first_difference()}{note}"
+        return f"{self._place}: expected {expected}, got {got}{note}"
+
+    def _first_difference(self) -> int:
+        """Where two values part that look the same when they are hidden."""
+        return difference(str(self.expected), str(self.got))[0]
 
     @property
     def _place(self) -> str:

@@ -1,0 +1,1 @@
+"""What each mock can do, tried out: `python -m bench.capabilities`."""
