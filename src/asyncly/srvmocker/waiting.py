@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from concurrent.futures import Future
 
-__all__ = ["Bell", "Wait"]
+__all__ = ["Bell", "Wait", "cross", "runs_here"]
 
 _T = TypeVar("_T")
 
@@ -192,6 +193,52 @@ class Wait(Coroutine[Any, Any, _T], Generic[_T]):
 
     def __repr__(self) -> str:
         return f"<Wait of {self._call}>"
+
+
+def cross(
+    loop: asyncio.AbstractEventLoop,
+    make_coroutine: Callable[[], Coroutine[Any, Any, _T]],
+    call: str,
+) -> Wait[_T]:
+    """Return what does something in `loop`, and waits there for the result, from anywhere.
+
+    Nothing is done before it is waited for. Awaited in `loop` itself it is the bare coroutine;
+    elsewhere it crosses over, and if the one who waits is cancelled, so is what he waits for.
+
+    Args:
+        loop: where it is done. It must run; a closed one raises `RuntimeError`.
+        make_coroutine: makes what is done there.
+        call: how the user called it, for messages.
+    """
+
+    def start() -> Future[_T]:
+        coroutine = make_coroutine()
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except RuntimeError:  # the loop is closed
+            coroutine.close()
+            raise
+
+    async def wait() -> _T:
+        if runs_here(loop):
+            return await make_coroutine()
+        future, done = start(), Bell()
+        future.add_done_callback(lambda _: done.ring())
+        try:
+            await done.wait(future.done, timeout=None)
+        finally:
+            future.cancel()
+        return future.result()
+
+    return Wait(call, wait, lambda: start().result())
+
+
+def runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether `loop` is the one that runs this."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def _in_asyncio() -> bool:

@@ -5,9 +5,12 @@ from .callback import CallbackResponse
 from .content import ContentResponse
 from .faults import DisconnectResponse, TruncatedResponse
 from .json import JsonResponse
+from .live import LiveConnection, LiveStream, StreamEnd
 from .msgpack import MsgpackResponse
 from .raw import RawResponse
 from .sequence import SequenceResponse
+from .sse import ServerSentEvent, SseResponse
+from .streams import ChunkedResponse, NdjsonResponse
 from .timeout import LatencyResponse
 from .toml import TomlResponse
 from .yaml import YamlResponse
@@ -15,13 +18,20 @@ from .yaml import YamlResponse
 __all__ = [
     "BaseMockResponse",
     "CallbackResponse",
+    "ChunkedResponse",
     "ContentResponse",
     "DisconnectResponse",
     "JsonResponse",
     "LatencyResponse",
+    "LiveConnection",
+    "LiveStream",
     "MsgpackResponse",
+    "NdjsonResponse",
     "RawResponse",
     "SequenceResponse",
+    "ServerSentEvent",
+    "SseResponse",
+    "StreamEnd",
     "TomlResponse",
     "TruncatedResponse",
     "YamlResponse",

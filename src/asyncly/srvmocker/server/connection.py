@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
     from aiohttp.http_parser import RawRequestMessage
 
+    from ..journal import Exchange
     from ..responses.base import Registration
 
 __all__ = ["SENT", "SENT_LAST", "BodyTooLarge", "Connection", "HttpServer", "MockRequest"]
@@ -47,6 +48,7 @@ class MockRequest(web.Request):
         [
             "body_bytes",
             "connection",
+            "exchange",
             "path_params",
             "received_at",
             "recorded",
@@ -62,6 +64,7 @@ class MockRequest(web.Request):
     body_bytes: bytes = b""
     path_params: Mapping[str, str] = NO_PARAMS
     registration: Registration | None = None
+    exchange: Exchange | None = None
     recorded: bool = False
     replay: StreamReader | None = None
 
@@ -153,6 +156,7 @@ class MockRequest(web.Request):
         twin.body_bytes = self.body_bytes
         twin.path_params = self.path_params
         twin.registration = self.registration
+        twin.exchange = self.exchange
         return twin
 
 

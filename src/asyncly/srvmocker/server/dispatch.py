@@ -88,6 +88,7 @@ class Dispatcher:
         if registration.canned is not None:
             return await send(registration.canned, request, exchange)
         request.registration = registration
+        request.exchange = exchange
         request.path_params = exchange.request.path_params
         return await self._answer(request, exchange, registration)
 
