@@ -136,6 +136,8 @@ class Wait(Coroutine[Any, Any, _T], Generic[_T]):
         block: waits in a plain thread.
     """
 
+    __slots__ = ("_block", "_call", "_coroutine", "_taken", "_wait")
+
     def __init__(
         self, call: str, wait: Callable[[], Coroutine[Any, Any, _T]], block: Callable[[], _T]
     ) -> None:
@@ -196,9 +198,7 @@ class Wait(Coroutine[Any, Any, _T], Generic[_T]):
 
 
 def cross(
-    loop: asyncio.AbstractEventLoop,
-    make_coroutine: Callable[[], Coroutine[Any, Any, _T]],
-    call: str,
+    loop: asyncio.AbstractEventLoop, make_coroutine: Callable[[], Coroutine[Any, Any, _T]], call: str
 ) -> Wait[_T]:
     """Return what does something in `loop`, and waits there for the result, from anywhere.
 
@@ -210,27 +210,48 @@ def cross(
         make_coroutine: makes what is done there.
         call: how the user called it, for messages.
     """
+    return _Crossing(loop, make_coroutine, call)
 
-    def start() -> Future[_T]:
-        coroutine = make_coroutine()
-        try:
-            return asyncio.run_coroutine_threadsafe(coroutine, loop)
-        except RuntimeError:  # the loop is closed
-            coroutine.close()
-            raise
 
-    async def wait() -> _T:
-        if runs_here(loop):
-            return await make_coroutine()
-        future, done = start(), Bell()
+class _Crossing(Wait[_T]):
+    """What `cross` returns. Methods instead of functions: a live stream makes one for each event."""
+
+    __slots__ = ("_loop", "_make_coroutine")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        make_coroutine: Callable[[], Coroutine[Any, Any, _T]],
+        call: str,
+    ) -> None:
+        self._call = call
+        self._loop = loop
+        self._make_coroutine = make_coroutine
+        self._coroutine = None
+        self._taken = False
+
+    def _wait(self) -> Coroutine[Any, Any, _T]:
+        return self._make_coroutine() if runs_here(self._loop) else self._wait_elsewhere()
+
+    async def _wait_elsewhere(self) -> _T:
+        future, done = self._start(), Bell()
         future.add_done_callback(lambda _: done.ring())
         try:
             await done.wait(future.done, timeout=None)
         finally:
-            future.cancel()
+            future.cancel()  # if the one who waits was cancelled
         return future.result()
 
-    return Wait(call, wait, lambda: start().result())
+    def _block(self) -> _T:
+        return self._start().result()
+
+    def _start(self) -> Future[_T]:
+        coroutine = self._make_coroutine()
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:  # the loop is closed
+            coroutine.close()
+            raise
 
 
 def runs_here(loop: asyncio.AbstractEventLoop) -> bool:

@@ -275,13 +275,15 @@ class _StreamAnswer(web.StreamResponse):
         await super().write_eof(data)
 
 
-def end_with_connection(answer: web.StreamResponse, request: web.BaseRequest) -> None:
-    """Close the connection behind a stream whose end the client could not tell otherwise.
+def end_with_connection(answer: web.StreamResponse, request: web.BaseRequest) -> bool:
+    """Close the connection behind a stream that is not chunked, and tell whether it is one.
 
     HTTP/1.0 has no chunks (RFC 9112 §6.3), and a Content-Length may promise more than comes.
     """
-    if request.version < HttpVersion11 or "Content-Length" in answer.headers:
+    closes = request.version < HttpVersion11 or "Content-Length" in answer.headers
+    if closes:
         answer.force_close()
+    return closes
 
 
 def head_only(request: web.BaseRequest) -> bool:
