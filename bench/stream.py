@@ -44,9 +44,7 @@ async def measure(rounds: int) -> dict[str, float]:
     live = LiveStream("sse")
     async with bare, start_service([MockRoute("GET", "/events", "events")]) as service:
         service.register("events", live)
-        bare_reader, bare_client = await asyncio.open_connection(
-            *bare.sockets[0].getsockname()[:2]
-        )
+        bare_reader, bare_client = await asyncio.open_connection(*bare.sockets[0].getsockname()[:2])
         writer = await connected.get()
         reader, client = await asyncio.open_connection(service.url.host, service.url.port)
         client.write(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Self
 
 import pytest
 import trio
@@ -312,7 +313,7 @@ class Elsewhere:
         self.cancelled = threading.Event()
         self.thread = threading.Thread(target=self.loop.run_forever)
 
-    def __enter__(self) -> Elsewhere:
+    def __enter__(self) -> Self:
         self.thread.start()
         return self
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from asyncly.srvmocker import BaseMockResponse
 
+WRONG: Any = object()
 GET = b"GET /fact HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -250,7 +251,7 @@ async def test_a_function_that_returns_no_pieces(
         (lambda: ChunkedResponse(b"a"), TypeError, "takes an iterable of pieces; write [b'a']"),
         (lambda: NdjsonResponse({"a": 1}), TypeError, "takes an iterable of pieces; write [{'a'"),
         (
-            lambda: ChunkedResponse(3),
+            lambda: ChunkedResponse(WRONG),
             TypeError,
             "an async iterable, or a function that returns one",
         ),
@@ -262,7 +263,7 @@ async def test_a_function_that_returns_no_pieces(
         (lambda: NdjsonResponse([{1}]), TypeError, "an item cannot be sent as a line of JSON: Obj"),
         (lambda: SseResponse([b"a"]), TypeError, "the data of a ServerSentEvent is text or what"),
         (lambda: ChunkedResponse([], interval=-1), ValueError, "interval takes seconds from 0 up"),
-        (lambda: ChunkedResponse([], interval="1"), TypeError, "interval takes seconds, such as"),
+        (lambda: ChunkedResponse([], interval=WRONG), TypeError, "interval takes seconds, such as"),
         (
             lambda: ChunkedResponse([], status=204),
             ValueError,

@@ -198,7 +198,9 @@ class Wait(Coroutine[Any, Any, _T], Generic[_T]):
 
 
 def cross(
-    loop: asyncio.AbstractEventLoop, make_coroutine: Callable[[], Coroutine[Any, Any, _T]], call: str
+    loop: asyncio.AbstractEventLoop,
+    make_coroutine: Callable[[], Coroutine[Any, Any, _T]],
+    call: str,
 ) -> Wait[_T]:
     """Return what does something in `loop`, and waits there for the result, from anywhere.
 
@@ -214,7 +216,7 @@ def cross(
 
 
 class _Crossing(Wait[_T]):
-    """What `cross` returns. Methods instead of functions: a live stream makes one for each event."""
+    """What `cross` returns. It has methods where `Wait` takes functions: one less thing to make."""
 
     __slots__ = ("_loop", "_make_coroutine")
 

@@ -5,7 +5,8 @@ from .callback import CallbackResponse
 from .content import ContentResponse
 from .faults import DisconnectResponse, TruncatedResponse
 from .json import JsonResponse
-from .live import LiveConnection, LiveStream, StreamEnd
+from .live import LiveStream
+from .live_connection import LiveConnection, StreamEnd
 from .msgpack import MsgpackResponse
 from .raw import RawResponse
 from .sequence import SequenceResponse

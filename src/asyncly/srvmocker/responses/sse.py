@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..matching import UNSET
 from ..serialization import JsonSerializer
 from ..text import shorten
-from .streams import Pieces, StreamedResponse
+from .streams import StreamedResponse
+
+if TYPE_CHECKING:
+    from .pieces import Pieces
 
 __all__ = ["ServerSentEvent", "SseResponse", "encode_event"]
 

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import math
 from abc import abstractmethod
-from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
-    Callable,
-    Collection,
-    Iterable,
-    Iterator,
-    Mapping,
-)
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import HttpVersion11, web
 
 from ..serialization import JsonSerializer
-from ..text import name_function, shorten
+from ..text import shorten
 from .base import BaseMockResponse
 from .canned import Headers, check_headers, check_status, has_no_body
+from .pieces import Pieces, Source, nothing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -34,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ChunkedResponse",
     "NdjsonResponse",
-    "Pieces",
     "StreamedResponse",
     "check_bytes",
     "check_stream",
@@ -42,11 +32,6 @@ __all__ = [
     "end_with_connection",
     "head_only",
 ]
-
-Pieces: TypeAlias = "Iterable[Any] | AsyncIterable[Any] | Callable[[], Any]"
-"""What a stream is made of: the pieces, or a function without arguments that returns them."""
-
-_Readable: TypeAlias = Iterable[Any] | AsyncIterable[Any]
 
 _json = JsonSerializer()
 
@@ -72,7 +57,7 @@ class StreamedResponse(BaseMockResponse):
     def __post_init__(self) -> None:
         check_stream(self.status, self.headers)
         _check_interval(self.interval)
-        vars(self)["_source"] = _Source(self)
+        vars(self)["_source"] = Source(self.pieces, self.encode, type(self).__name__)
 
     @property
     @abstractmethod
@@ -93,8 +78,8 @@ class StreamedResponse(BaseMockResponse):
         Raises:
             RuntimeError: the pieces were a generator, which an earlier request has used up.
         """
-        source: _Source = vars(self)["_source"]
-        pieces = _nothing() if head_only(request) else await source.open()
+        source: Source = vars(self)["_source"]
+        pieces = nothing() if head_only(request) else await source.open()
         answer = _StreamAnswer(pieces, self.interval, check_status(self.status), self.headers)
         answer.headers.setdefault("Content-Type", self.content_type)
         return answer
@@ -171,77 +156,6 @@ class NdjsonResponse(StreamedResponse):
     def encode(self, piece: Any) -> bytes:
         """Return the line of one item."""
         return encode_line(piece)
-
-
-class _Source:
-    """The pieces of a stream, for one request after the other.
-
-    What can be read again is encoded at once: a mistake shows when the response is made.
-    """
-
-    def __init__(self, stream: StreamedResponse) -> None:
-        given = stream.pieces
-        self._name = type(stream).__name__
-        self._encode = stream.encode
-        self._given = given
-        self._used = False
-        self._encoded: tuple[bytes, ...] | None = None
-        if isinstance(given, str | bytes | bytearray | memoryview | Mapping):
-            raise TypeError(f"{self._name} takes an iterable of pieces; write [{shorten(given)}]")
-        if isinstance(given, Collection):
-            self._encoded = tuple(map(self._encode, given))
-        elif not (isinstance(given, Iterable | AsyncIterable) or callable(given)):
-            raise TypeError(
-                f"{self._name} takes an iterable, an async iterable, or a function that returns "
-                f"one, got {shorten(given)}"
-            )
-
-    async def open(self) -> AsyncGenerator[bytes]:
-        """Return the pieces for one request."""
-        if self._encoded is not None:
-            return _read(self._encoded, bytes)
-        if isinstance(self._given, Iterable | AsyncIterable):
-            return _read(self._take(self._given), self._encode)
-        made = self._given()
-        if inspect.isawaitable(made):
-            made = await made
-        if not isinstance(made, Iterable | AsyncIterable):
-            raise TypeError(
-                f"{name_function(self._given)} must return an iterable for {self._name}, "
-                f"got {shorten(made)}"
-            )
-        return _read(made, self._encode)
-
-    def _take(self, given: _Readable) -> _Readable:
-        if self._used:
-            raise RuntimeError(
-                f"the pieces of the {self._name} were a generator, and an earlier request has "
-                "used it up. Pass a list, or the function that makes the generator: "
-                f"{self._name}(make_pieces), without calling it"
-            )
-        self._used = isinstance(given, Iterator | AsyncIterator)
-        return given
-
-
-async def _read(pieces: _Readable, encode: Callable[[Any], bytes]) -> AsyncGenerator[bytes]:
-    """Yield the encoded pieces; whatever happens, close the generator that makes them."""
-    try:
-        if isinstance(pieces, AsyncIterable):
-            async for piece in pieces:
-                yield encode(piece)
-        else:
-            for piece in pieces:
-                yield encode(piece)
-    finally:
-        if inspect.isasyncgen(pieces):
-            await pieces.aclose()
-        elif inspect.isgenerator(pieces):
-            pieces.close()
-
-
-async def _nothing() -> AsyncGenerator[bytes]:
-    return
-    yield b""  # it makes this a generator
 
 
 class _StreamAnswer(web.StreamResponse):
