@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +152,41 @@ async def test_sending_in_the_very_moment_of_the_end_is_refused_too(
         with pytest.raises(StreamClosedError, match="the client left"):
             while True:
                 await conn.send("x" * 1_000_000)
+
+
+async def test_a_client_that_resets_while_it_does_not_read_ends_the_sending(
+    live: LiveStream, service: MockService
+) -> None:
+    async with connect(service.url) as raw:
+        raw.writer.transport.pause_reading()  # type: ignore[attr-defined] # asyncio's have it
+        await raw.send(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        conn = await live.accept()
+        sending = asyncio.create_task(conn.send("x" * 30_000_000))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not sending.done()
+        linger = struct.pack("ii", 1, 0)
+        raw.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        raw.writer.transport.abort()
+        with pytest.raises(StreamClosedError, match="the client left"):
+            await sending
+
+
+async def test_leaving_ends_a_sending_that_waits_for_its_client() -> None:
+    live = LiveStream("chunked")
+    async with start_service(ROUTES) as service:
+        service.register("events", live)
+        async with connect(service.url) as raw:
+            raw.writer.transport.pause_reading()  # type: ignore[attr-defined] # as above
+            await raw.send(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+            conn = await live.accept()
+            sending = asyncio.create_task(conn.send(b"x" * 30_000_000))
+            for _ in range(3):
+                await asyncio.sleep(0)
+            await service.stop()
+            assert (await conn.closed()).by == "service"
+            with pytest.raises(StreamClosedError, match="the service was stopped"):
+                await sending
 
 
 async def test_a_reset_is_an_error_in_mid_stream(
@@ -396,3 +433,21 @@ def test_a_test_in_another_loop(threaded: MockService, run: Any) -> None:
             asyncio.run(_drive(live))
         assert got.result().text == '{"n": 1}\n{"n": 2}\n'
     assert threaded.exchanges[0].outcome == "200"
+
+
+def test_uvloop() -> None:
+    async def main() -> None:
+        live = LiveStream("sse")
+        async with start_service(ROUTES) as service, aiohttp.ClientSession() as session:
+            service.register("events", live)
+            async with session.get(service.url / "events") as answer:
+                conn = await live.accept()
+                await conn.send("one")
+                assert await answer.content.readuntil(b"\n\n") == b"data: one\n\n"
+                conn.reset()
+                with pytest.raises(aiohttp.ClientPayloadError, match="reset by peer"):
+                    await answer.read()
+            assert service.exchanges[0].fault == "reset by the test"
+
+    uvloop = pytest.importorskip("uvloop")
+    uvloop.run(main())

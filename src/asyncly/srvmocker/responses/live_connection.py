@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aiohttp import ClientConnectionError
+
 from ..exceptions import StreamClosedError
 from ..journal import CLIENT_LEFT, STOPPED
 from ..text import clip
@@ -109,10 +111,11 @@ class LiveConnection:
         if not self._over.done():
             try:
                 self._sent += await self._channel.send(data)
-            except ConnectionError:  # in the moment of its end
+            except (ConnectionError, ClientConnectionError):  # in the moment of its end
                 pass
             else:
-                return
+                if not self._over.cancelled():  # else it was cut while this waited
+                    return
         await self._refusal("conn.send(...)")
 
     def close(self) -> Wait[None]:
@@ -150,6 +153,7 @@ class LiveConnection:
         """
 
         def end() -> StreamEnd:
+            __tracebackhide__ = True
             if self._end is None:
                 raise AssertionError(
                     f"{self._client} is still there after {timeout:g} s: it neither left, nor "
