@@ -14,8 +14,10 @@ import httpx
 import pytest
 import requests
 import trio
+from aiohttp.test_utils import make_mocked_request
 
 from asyncly.srvmocker import (
+    BaseMockResponse,
     JsonResponse,
     LatencyResponse,
     LiveConnection,
@@ -24,6 +26,7 @@ from asyncly.srvmocker import (
     MockService,
     SequenceResponse,
     ServerSentEvent,
+    SrvMockerError,
     StreamClosedError,
     start_service,
 )
@@ -33,6 +36,8 @@ from .conftest import connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from aiohttp import web
 
 ROUTES = [
     MockRoute("GET", "/events", "events"),
@@ -109,6 +114,19 @@ async def test_the_kinds(
             assert await raw.reader.readuntil(b"\r\n0\r\n\r\n" if wire else b"0\r\n\r\n") == (
                 chunk + b"0\r\n\r\n"
             )
+
+
+async def test_an_empty_piece_does_not_end_the_stream(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    live = LiveStream("chunked")
+    service.register("events", live)
+    async with session.get("/events") as answer:
+        conn = await live.accept()
+        for piece in (b"", b"one", b""):
+            await conn.send(piece)
+        await conn.close()
+        assert await answer.read() == b"one"
 
 
 async def test_a_client_that_leaves_is_seen(
@@ -300,6 +318,33 @@ async def test_a_head_is_answered_with_the_head_alone(
         assert answer.status == 200
         assert answer.headers["Content-Type"] == "text/event-stream"
     assert live.connections == ()
+
+
+async def test_a_response_of_a_users_own_hands_a_copy_of_its_request_on(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    live = LiveStream("sse")
+
+    class Rewritten(BaseMockResponse):
+        async def response(self, request: web.Request) -> web.StreamResponse:
+            return await live.response(request.clone(rel_url="/other"))
+
+    service.register("events", Rewritten())
+    async with session.get("/events") as answer:
+        conn = await live.accept()
+        assert conn.request is service.last_call("events")
+        await conn.send("one")
+        await conn.close()
+        assert await answer.text() == "data: one\n\n"
+
+
+async def test_a_request_that_came_from_no_service_is_refused() -> None:
+    with pytest.raises(SrvMockerError) as caught:
+        await LiveStream("sse").response(make_mocked_request("GET", "/"))
+    assert str(caught.value) == (
+        "LiveStream needs the record of the request, and this request came from no service. "
+        "Register it: service.register(name, response)"
+    )
 
 
 async def test_what_a_stream_cannot_send_is_refused_and_the_stream_goes_on(

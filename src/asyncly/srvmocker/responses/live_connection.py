@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aiohttp import ClientConnectionError
-
 from ..exceptions import StreamClosedError
 from ..journal import CLIENT_LEFT, STOPPED
 from ..text import clip
@@ -111,7 +109,7 @@ class LiveConnection:
         if not self._over.done():
             try:
                 self._sent += await self._channel.send(data)
-            except (ConnectionError, ClientConnectionError):  # in the moment of its end
+            except ConnectionError:  # in the moment of its end
                 pass
             else:
                 if not self._over.cancelled():  # else it was cut while this waited
