@@ -362,7 +362,7 @@ def test_a_gated_response_is_a_value(gate: Gate) -> None:
 
 async def test_a_request_from_elsewhere_is_refused(gate: Gate) -> None:
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        with pytest.raises(SrvMockerError, match="came from elsewhere"):
+        with pytest.raises(SrvMockerError, match="came from no service"):
             await GatedResponse(RawResponse(), gate).response(request)  # type: ignore[arg-type]
         return web.Response(text="refused")
 

@@ -3,7 +3,8 @@
     SrvMockerError
     ├── UnknownHandlerError   (also a LookupError)
     ├── MissingResponseError
-    └── SequenceExhausted
+    ├── SequenceExhausted
+    └── StreamClosedError     (also a ConnectionError)
 
 A failed expectation is none of these: it is an `AssertionError`, as test runners expect.
 A wrong argument is a `TypeError` or a `ValueError`.
@@ -17,7 +18,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MissingResponseError", "SequenceExhausted", "SrvMockerError", "UnknownHandlerError"]
+__all__ = [
+    "MissingResponseError",
+    "SequenceExhausted",
+    "SrvMockerError",
+    "StreamClosedError",
+    "UnknownHandlerError",
+]
 
 _SHOWN = 10
 """Declared names that a message lists."""
@@ -65,4 +72,11 @@ class SequenceExhausted(SrvMockerError):  # noqa: N818 - the name that users alr
     """More requests came than a `SequenceResponse` has responses.
 
     The client got a 500 that says the same. Pass `on_exhausted="last"` or `"cycle"` to go on.
+    """
+
+
+class StreamClosedError(SrvMockerError, ConnectionError):
+    """A test sent something into a live stream that has ended.
+
+    The text says who ended it: the client, the test, or the end of the service.
     """

@@ -7,9 +7,13 @@ from .content import ContentResponse
 from .faults import DisconnectResponse, TruncatedResponse
 from .gates import Barrier, Gate, GatedResponse
 from .json import JsonResponse
+from .live import LiveStream
+from .live_connection import LiveConnection, StreamEnd
 from .msgpack import MsgpackResponse
 from .raw import RawResponse
 from .sequence import SequenceResponse
+from .sse import ServerSentEvent, SseResponse
+from .streams import ChunkedResponse, NdjsonResponse
 from .timeout import LatencyResponse
 from .toml import TomlResponse
 from .yaml import YamlResponse
@@ -19,15 +23,22 @@ __all__ = [
     "BaseMockResponse",
     "CallbackResponse",
     "ChanceResponse",
+    "ChunkedResponse",
     "ContentResponse",
     "DisconnectResponse",
     "Gate",
     "GatedResponse",
     "JsonResponse",
     "LatencyResponse",
+    "LiveConnection",
+    "LiveStream",
     "MsgpackResponse",
+    "NdjsonResponse",
     "RawResponse",
     "SequenceResponse",
+    "ServerSentEvent",
+    "SseResponse",
+    "StreamEnd",
     "TomlResponse",
     "TruncatedResponse",
     "YamlResponse",

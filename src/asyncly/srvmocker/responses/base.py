@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from ..journal import Exchange, Journal
     from .canned import Canned
 
-__all__ = ["BaseMockResponse", "Registration", "check_response", "state_of", "walk"]
+__all__ = [
+    "BaseMockResponse",
+    "Registration",
+    "check_response",
+    "exchange_of",
+    "state_of",
+    "walk",
+]
 
 _State = TypeVar("_State")
 
@@ -66,6 +74,9 @@ class BaseMockResponse(ABC):
             ValueError: it cannot be sent there; the text says why.
         """
 
+    def registered(self, registration: Registration) -> None:  # noqa: B027 - most need not know
+        """Learn where it is registered. Called at each registration, also on all its parts."""
+
 
 class Registration:
     """One response under one handler name, with whatever it remembers there.
@@ -77,23 +88,29 @@ class Registration:
         handler_name: the name.
         response: what is registered.
         tls: whether the service speaks TLS.
+        journal: what arrives at the service.
 
     Raises:
         TypeError: `response` is no response, or its body cannot be encoded.
         ValueError: it cannot be sent by such a service.
     """
 
-    __slots__ = ("_states", "canned", "handler_name", "response", "used")
+    __slots__ = ("__weakref__", "_states", "canned", "handler_name", "journal", "response", "used")
 
-    def __init__(self, handler_name: str, response: BaseMockResponse, *, tls: bool) -> None:
+    def __init__(
+        self, handler_name: str, response: BaseMockResponse, *, tls: bool, journal: Journal
+    ) -> None:
         check_response(response, f"register({handler_name!r}, ...)")
         for part in walk(response):
             part.check_transport(tls=tls)
         self.handler_name = handler_name
         self.response = response
         self.canned = response.canned()
+        self.journal = journal
         self.used = False
         self._states: dict[int, tuple[object, Any]] = {}
+        for part in walk(response):
+            part.registered(self)
 
     def state(self, owner: BaseMockResponse, make: Callable[[], _State]) -> _State:
         """Return what `owner` remembers in this registration; `make()` at the first time."""
@@ -125,6 +142,21 @@ def state_of(owner: BaseMockResponse, request: web.Request, make: Callable[[], _
             "with; this request came from none. Register it: service.register(name, response)"
         )
     return registration.state(owner, make)
+
+
+def exchange_of(owner: BaseMockResponse, request: web.Request) -> Exchange:
+    """Return the exchange that `request` belongs to, to read its record and note its status.
+
+    Raises:
+        SrvMockerError: the request did not come from a service, so nothing is recorded.
+    """
+    exchange: Exchange | None = getattr(request, "exchange", None)
+    if exchange is None:
+        raise SrvMockerError(
+            f"{type(owner).__name__} needs the record of the request, and this request came from "
+            "no service. Register it: service.register(name, response)"
+        )
+    return exchange
 
 
 def walk(response: BaseMockResponse) -> Iterator[BaseMockResponse]:

@@ -6,17 +6,18 @@ import math
 from dataclasses import dataclass
 from random import Random
 from secrets import randbits
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from ..text import shorten
 from .base import BaseMockResponse, check_response, state_of, walk
+from .numbers import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from aiohttp import web
 
-__all__ = ["ChanceResponse", "choose_seed", "is_number", "render_seeds"]
+__all__ = ["ChanceResponse", "choose_seed", "render_seeds"]
 
 
 @dataclass(frozen=True, init=False)
@@ -77,11 +78,6 @@ def _check_choice(choice: object) -> tuple[float, BaseMockResponse]:
         raise ValueError(f"a weight is a number above 0, got {weight!r}")
     check_response(response, "ChanceResponse")
     return weight, response
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether this is an int or a float, and no bool."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def choose_seed(seed: object) -> int:

@@ -6,11 +6,10 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..exceptions import SrvMockerError
 from ..report import count, render_request
 from ..text import shorten
 from ..waiting import Bell
-from .base import BaseMockResponse, check_response, walk
+from .base import BaseMockResponse, check_response, exchange_of, walk
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -185,15 +184,11 @@ class Gate:
             visit.decide(answer)
         return len(visits)
 
-    async def _pass(self, request: web.Request) -> BaseMockResponse | None:
+    async def _pass(
+        self, request: web.Request, recorded: RecordedRequest
+    ) -> BaseMockResponse | None:
         """Stand at the gate; return what the test answers in place of the wrapped response."""
-        exchange = getattr(request, "exchange", None)
-        if exchange is None:
-            raise SrvMockerError(
-                "a GatedResponse answers the requests of a mock service; this one came from "
-                "elsewhere. Register it: service.register(name, response)"
-            )
-        visit = _Visit(exchange.request, tls=request.secure)
+        visit = _Visit(recorded, tls=request.secure)
         self._decide(self._arrive(visit))
         self._changes.ring()
         try:
@@ -301,7 +296,8 @@ class GatedResponse(BaseMockResponse):
 
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Stand at the gate, then answer."""
-        instead = await self.gate._pass(request)  # noqa: SLF001 - one of us
+        recorded = exchange_of(self, request).request
+        instead = await self.gate._pass(request, recorded)  # noqa: SLF001 - one of us
         return await (instead or self.wrapped).response(request)
 
 

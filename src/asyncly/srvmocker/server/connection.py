@@ -54,6 +54,7 @@ class MockRequest(web.Request):
             "body_bytes",
             "connection",
             "head",
+            "exchange",
             "path_params",
             "received_at",
             "recorded",
