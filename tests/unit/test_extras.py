@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,9 +16,6 @@ from asyncly.srvmocker import (
     start_service,
 )
 from asyncly.srvmocker.serialization import MsgpackSerializer, TomlSerializer, YamlSerializer
-
-if TYPE_CHECKING:
-    from asyncly.srvmocker import BaseMockResponse
 
 EXTRAS = [
     (
@@ -45,7 +41,7 @@ EXTRAS = [
 
 @pytest.mark.parametrize(("response", "serializer", "module", "text"), EXTRAS)
 async def test_a_missing_extra_names_the_pip_command_at_use(
-    response: BaseMockResponse,
+    response: YamlResponse,
     serializer: YamlSerializer,
     module: str,
     text: str,

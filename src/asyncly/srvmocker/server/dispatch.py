@@ -12,9 +12,9 @@ from aiohttp import web
 from ..exceptions import MissingResponseError
 from ..journal import Exchange
 from ..nearest import explain_route, nearest_routes
-from ..report import count, render_not_found
+from ..report import count, render_advice, render_not_found, render_target
 from ..request import NO_PARAMS, RecordedRequest
-from ..text import shorten
+from ..text import clip, describe_error, redact, shorten
 from .answers import (
     CLIENT_LEFT,
     STOPPED,
@@ -169,12 +169,12 @@ class Dispatcher:
             await answer.prepare(request)
             await answer.write_eof()
             exchange.finish(exchange.status, exchange.fault)
-        except asyncio.CancelledError:
-            exchange.finish(exchange.status, ended_by(request))
-            raise
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+                exchange.finish(exchange.status, ended_by(request))
+                raise
             if isinstance(error, ConnectionError) and not is_connected(request):
                 exchange.finish(exchange.status, ended_by(request))
                 return SENT_LAST
@@ -209,13 +209,13 @@ class Dispatcher:
             )
         else:
             exchange.nearest = nearest_routes(routes, record)
-        _log.warning("no route takes %s %s", record.method, record.target)
+        _log.warning("no route takes %s", render_target(record))
         path = record.url.path_safe
         allowed = () if candidates else self._table.find(record.method, path).allowed
         if allowed:
             body = (
-                f"405: {record.path} takes {', '.join(allowed)}, not {record.method}\n\n"
-                f"to take it: MockRoute({record.method!r}, {record.path!r}, 'a_name')\n"
+                f"405: {clip(record.target)} takes {', '.join(allowed)}, not {record.method}\n\n"
+                f"{render_advice(record)}\n"
             )
             answer = text_answer(405, body, {"Allow": ", ".join(allowed)})
         else:
@@ -239,7 +239,7 @@ class Dispatcher:
             if isinstance(error, asyncio.CancelledError):
                 raise error
             return SENT_LAST
-        text = f"400: the body could not be read: {error}\n"
+        text = f"400: the body could not be read: {describe_error(error)}\n"
         return await send(text_answer(400, text), request, exchange, keep_alive=False)
 
     def answer_malformed(
@@ -249,6 +249,12 @@ class Dispatcher:
         exchange, answer = malformed(request, data, error, self._origin)
         self._journal.append(exchange)
         return answer
+
+
+def _is_being_cancelled() -> bool:
+    """Tell whether the request is cancelled from outside: a response may raise that by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _check_answer(
@@ -274,9 +280,9 @@ def _describe_error(error: BaseException, exchange: Exchange) -> str:
         return f"500: {error}\n"
     lines = [
         f"500: the response registered for {route.handler_name!r} raised "
-        f"{type(error).__name__}: {error}",
+        f"{redact(describe_error(error), request.headers)}",
         "",
-        f"request    {request.method} {request.target} ({count(len(request.body), 'byte')})",
+        f"request    {render_target(request)} ({count(len(request.body), 'byte')})",
         f"route      {route}",
     ]
     if frames := traceback.extract_tb(error.__traceback__):
