@@ -18,6 +18,7 @@ from asyncly.srvmocker import (
     Match,
     MockRoute,
     MockService,
+    start_proxy,
     start_service,
 )
 from asyncly.srvmocker.report import render_trouble
@@ -58,6 +59,13 @@ class Cancelled(BaseMockResponse):
         raise AssertionError
 
 
+class Plain(BaseMockResponse):
+    """Forgot the async."""
+
+    def response(self, request: web.Request) -> Any:
+        return JsonResponse({})
+
+
 def _itself() -> CallbackResponse:
     found: list[CallbackResponse] = []
     found.append(CallbackResponse(lambda request: found[0]))
@@ -75,6 +83,10 @@ def _itself() -> CallbackResponse:
         (raising(ValueError("x" * 1_000_000)), "ValueError: " + "x" * 999 + "…"),
         (raising(pytest.fail.Exception("as a test fails")), "Failed: as a test fails"),
         (Cancelled(), "CancelledError"),
+        (
+            Plain(),
+            "TypeError: Plain.response() is a plain function: write `async def response`",
+        ),
         (_itself(), "RecursionError: maximum recursion depth exceeded"),
         (
             CallbackResponse(lambda request: JsonResponse({}, headers={"X": "\udc80"})),
@@ -312,6 +324,18 @@ async def test_two_services_do_not_share_a_port(service: MockService) -> None:
     with pytest.raises(OSError, match="use port=0 for a free one"):
         async with start_service([], port=service.url.port or 0):
             raise AssertionError
+
+
+async def test_messages_of_the_proxy_about_a_huge_target_stay_short() -> None:
+    async with start_proxy() as proxy:
+        for target in (b"/", b"http://127.0.0.1:1/", b"http://%b/" % proxy.url.authority.encode()):
+            async with connect(proxy.url) as raw:
+                await raw.send(GET % (target + b"a" * 200_000))
+                answer = await raw.rest()
+            assert b"aaa\xe2\x80\xa6" in answer
+            assert len(answer) < 700
+        for text in (render_trouble(proxy), *map(repr, proxy.exchanges)):
+            assert len(text) < 1200
 
 
 async def test_a_target_that_cannot_be_one_is_named(service: MockService) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from inspect import isawaitable
+from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -160,7 +162,10 @@ class Dispatcher:
         """Let the response answer, and note how that ended."""
         try:
             try:
-                answer = await registration.response.response(request)
+                answering = registration.response.response(request)
+                if type(answering) is not CoroutineType:
+                    _check_awaitable(answering, registration)
+                answer = await answering
             except web.HTTPException as raised:  # aiohttp's way to answer by raising
                 answer = raised
             _check_answer(answer, request, registration)
@@ -255,6 +260,12 @@ def _is_being_cancelled() -> bool:
     """Tell whether the request is cancelled from outside: a response may raise that by itself."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _check_awaitable(answering: object, registration: Registration) -> None:
+    if not isawaitable(answering):
+        name = type(registration.response).__name__
+        raise TypeError(f"{name}.response() is a plain function: write `async def response`")
 
 
 def _check_answer(
