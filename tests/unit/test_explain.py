@@ -6,7 +6,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
@@ -17,7 +17,7 @@ names = st.sampled_from(["a", "b", "X-T", "x-t"])
 values = st.sampled_from(["", "1", "2", "true", "ä b+&=%", "None"])
 pairs = st.lists(st.tuples(names, values), max_size=4)
 data = st.recursive(
-    st.none() | st.booleans() | st.sampled_from([0, 1, 1.0, 2, "", "1", "a"]),
+    st.sampled_from([None, True, False, 0, 1, 1.0, "", "1"]),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(names, inner, max_size=2),
     max_leaves=4,
 )
@@ -86,6 +86,7 @@ def canonical(value: Any) -> str:
     return json.dumps(value)
 
 
+@example(wishes=[True, 1, {"a": False}], sent=[1, True, {"a": 0}])
 @given(wishes=st.lists(data, min_size=1, max_size=3), sent=st.lists(data, min_size=1, max_size=4))
 def test_the_body_in_json(wishes: list[Any], sent: list[Any]) -> None:
     """The same matches are asked again and again: what they remember must not change a word."""
