@@ -52,6 +52,13 @@ class Serving:
         """Accept no more, cut every connection, and wait for a bounded time for their tasks."""
         self._acceptor.pause()
         try:
+            await self._cut()
+        finally:  # cancelled or not
+            if self._close is not None:
+                await self._close()
+
+    async def _cut(self) -> None:
+        try:
             # asyncio loses a socket that it has accepted, but not begun, when its server is closed.
             await asyncio.sleep(0)
         finally:
@@ -60,8 +67,6 @@ class Serving:
         await self._server.stop()
         if tasks:
             await asyncio.wait(tasks)
-        if self._close is not None:
-            await self._close()
 
 
 class Host(ABC):
