@@ -390,4 +390,4 @@ def test_a_long_key_and_a_long_note_are_cut() -> None:
 
     (line,) = map(str, differences(complain, 1))
     assert len(line) < 400
-    assert line.endswith("xxx…)")
+    assert line.endswith("xxx'))")

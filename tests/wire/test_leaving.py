@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import ssl
 import subprocess
 import sys
 from contextlib import AsyncExitStack, suppress
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+import trustme
 
 from asyncly.srvmocker import (
     BaseMockResponse,
@@ -22,17 +24,20 @@ from asyncly.srvmocker import (
     MockRoute,
     NdjsonResponse,
     RawResponse,
+    start_proxy,
     start_service,
 )
 
 from .conftest import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from aiohttp import web
 
 ROUTES = [MockRoute("GET", "/fact", "fact"), MockRoute("GET", "/stall", "stall")]
+CA = trustme.CA()
+PURPOSES = (ssl.Purpose.CLIENT_AUTH, ssl.Purpose.SERVER_AUTH)
 GET = b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -225,7 +230,56 @@ def connect_soon(service: Any) -> Any:
     return connect(service.url)
 
 
-async def test_cancelled_at_every_await() -> None:
+async def through_the_proxy(entered: asyncio.Event) -> None:
+    """The same for the proxy: an answer that passes, and one that is waited for."""
+    async with start_service(ROUTES) as service, start_proxy() as proxy, connect_soon(proxy) as raw:
+        service.register("fact", JsonResponse({}))
+        service.register("stall", LatencyResponse(JsonResponse({}), 3600))
+        for name in ("fact", "stall"):
+            target = str(service.url / name).encode()
+            await raw.send(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
+            if name == "fact":
+                await raw.answer()
+        await proxy.wait_for_call(times=2)
+        await service.wait_for_call("stall")
+    entered.set()
+
+
+async def over_tls(entered: asyncio.Event) -> None:
+    """The same over TLS, where a connection begins with a handshake."""
+    certificate = CA.issue_cert("127.0.0.1")
+    server, client = (ssl.create_default_context(purpose) for purpose in PURPOSES)
+    certificate.configure_cert(server)
+    CA.configure_trust(client)
+    async with start_service(ROUTES, ssl_context=server) as service:
+        service.register("fact", JsonResponse({}))
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.url.port, ssl=client)
+        try:
+            writer.write(GET % b"fact")
+            await reader.readuntil(b"\r\n\r\n{}")
+            service.assert_called("fact", times=1)
+        finally:
+            writer.transport.abort()
+    entered.set()
+
+
+async def half_a_body(entered: asyncio.Event) -> None:
+    """A body that never ends, and an answer that nobody reads."""
+    async with start_service(ROUTES) as service, connect_soon(service) as raw:
+        service.register("fact", RawResponse(b"x" * 5_000_000))
+        await raw.send(GET % b"fact")
+        await service.wait_for_call("fact")
+        await raw.reader.readuntil(b"\r\n\r\n")
+        async with connect_soon(service) as other:
+            await other.send(b"GET /fact HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+            await raw.reader.readexactly(100_000)
+    entered.set()
+
+
+@pytest.mark.parametrize("scenario", [scenario, through_the_proxy, over_tls, half_a_body])
+async def test_cancelled_at_every_await(
+    scenario: Callable[[asyncio.Event], Coroutine[None, None, None]],
+) -> None:
     """Step the scenario by hand, and cancel it at its first, second, … turn of the loop."""
     tasks = asyncio.all_tasks()
     finished = asyncio.Event()

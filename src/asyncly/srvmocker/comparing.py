@@ -11,12 +11,22 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any
 
 from .bodies import FormFile
-from .text import ABSENT, VALUE_LIMIT, clip, describe, difference, is_secret, mask, shorten
+from .text import (
+    ABSENT,
+    VALUE_LIMIT,
+    clip,
+    describe,
+    difference,
+    is_secret,
+    mask,
+    quote_error,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Mismatch", "as_sent", "compare", "compare_listed", "quick_check"]
+__all__ = ["Mismatch", "answer_refusal", "as_sent", "compare", "compare_listed", "quick_check"]
 
 _LONG = 60
 """From this length on, a text is shown only around its first difference."""
@@ -117,7 +127,7 @@ def compare(where: str, expected: Any, got: Any, into: list[Mismatch]) -> None:
         for part in FormFile.__slots__:
             compare(f"{where}.{part}", getattr(expected, part), getattr(got, part), into)
     else:
-        reason = _refusal(expected, got)
+        reason = _refusal(expected, got, secret=is_secret(where))
         if reason is not None:
             into.append(Mismatch(where, expected, got, reason))
 
@@ -167,7 +177,7 @@ def _kind(value: object) -> str:
     return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
-def _refusal(expected: Any, got: Any) -> str | None:
+def _refusal(expected: Any, got: Any, *, secret: bool) -> str | None:
     """Return None if the single value `got` is what `expected` asks for, else the reason."""
     if isinstance(expected, _PLAIN):
         return None if _equal(expected, got) else _confusion(expected, got)
@@ -181,10 +191,21 @@ def _refusal(expected: Any, got: Any) -> str | None:
         if isinstance(expected, type):
             return None if _is_of(expected, got) else ""
         if callable(expected):
-            return None if expected(got) else "the function returned false"
+            return answer_refusal(expected(got), "the function")
         return None if bool(expected == got) else ""
-    except Exception as error:
-        return f"{describe(expected) or type(expected).__name__} raised {error!r}"
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # what pytest.fail() raises is one, too
+        what = type(error).__name__ if secret else quote_error(error)
+        return f"{describe(expected) or type(expected).__name__} raised {what}"
+
+
+def answer_refusal(answer: object, name: str) -> str | None:
+    """Return None if a function of the user said yes, else the reason, with its name."""
+    if inspect.iscoroutine(answer):
+        answer.close()
+        return f"{name} is async: it is not awaited, so write a plain function"
+    return None if answer else f"{name} returned false"
 
 
 def _is_of(kind: type, got: Any) -> bool:

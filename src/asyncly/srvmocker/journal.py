@@ -6,6 +6,7 @@ from collections import Counter, deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from .text import clip
 from .waiting import Bell
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Exchange:
         return str(self.status) if self.status is not None else "under way"
 
     def __repr__(self) -> str:
-        return f"<Exchange {self.request.method} {self.request.target} → {self.outcome}>"
+        return f"<Exchange {self.request.method} {clip(self.request.target)} → {self.outcome}>"
 
 
 class Journal:

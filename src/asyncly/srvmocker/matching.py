@@ -8,8 +8,25 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from .comparing import Mismatch, as_sent, compare, compare_listed, quick_check
-from .text import ABSENT, VALUE_LIMIT, clip, describe, is_secret, mask, shorten
+from .comparing import (
+    Mismatch,
+    answer_refusal,
+    as_sent,
+    compare,
+    compare_listed,
+    quick_check,
+)
+from .text import (
+    ABSENT,
+    VALUE_LIMIT,
+    clip,
+    describe,
+    is_secret,
+    mask,
+    quote_error,
+    redact,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from .request import RecordedRequest
@@ -81,8 +98,15 @@ class Match:
     def __post_init__(self) -> None:
         for part in ("headers", "query", "path_params", "cookies", "form"):
             value = getattr(self, part)
-            if value is not None and not isinstance(value, Mapping):
-                raise TypeError(f"{part}= takes a dict of names and values, got {shorten(value)}")
+            if value is None:
+                continue
+            if not isinstance(value, Mapping):
+                secret = part in ("headers", "cookies")
+                got = f"a {type(value).__name__}" if secret else shorten(value)
+                raise TypeError(f"{part}= takes a dict of names and values, got {got}")
+            for name in value:
+                if not isinstance(name, str):
+                    raise TypeError(f"{part}= takes names that are texts, got {shorten(name)}")
         if self.predicate is not None and not callable(self.predicate):
             raise TypeError(
                 f"predicate= takes a function of the request, got {shorten(self.predicate)}"
@@ -205,12 +229,15 @@ class Match:
         assert self.predicate is not None  # noqa: S101 - for the type checker
         name = getattr(self.predicate, "__qualname__", repr(self.predicate))
         try:
-            if self.predicate(request):
+            note = answer_refusal(self.predicate(request), name)
+            if note is None:
                 return
-            note = f"{name} returned false for {request.method} {request.target}"
-        except Exception as error:
-            note = f"{name} raised {error!r} for {request.method} {request.target}"
-        into.append(Mismatch("predicate", note=note))
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # what pytest.fail() raises is one, too
+            note = f"{name} raised {redact(quote_error(error), request.headers)}"
+        place = f"{request.method} {clip(request.target)}"
+        into.append(Mismatch("predicate", note=f"{note} for {place}"))
 
     def __repr__(self) -> str:
         return f"Match({', '.join(self._shown())})"

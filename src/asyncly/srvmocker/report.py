@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .text import shorten
+from .text import VALUE_LIMIT, clip, describe_error, redact, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,12 +30,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "count",
+    "render_advice",
     "render_exchange",
     "render_mismatches",
     "render_missing",
     "render_not_found",
     "render_order",
     "render_request",
+    "render_routes",
+    "render_target",
     "render_trouble",
     "render_verdict",
 ]
@@ -45,6 +48,10 @@ _ASIDE = 3
 """Differences shown of a request that is not the one asked about."""
 _CALLS = 5
 _ROUTES = 10
+_NAMED = 5
+"""Routes that are named on one line."""
+_TARGET = 100
+"""Characters that a request target may take."""
 
 
 def count(number: int, noun: str) -> str:
@@ -54,13 +61,13 @@ def count(number: int, noun: str) -> str:
 
 def render_request(request: RecordedRequest) -> str:
     """Return the request line, with a glimpse of the body if there is one."""
-    line = f"{request.method} {shorten_target(request.target)}"
+    line = render_target(request)
     return f"{line}  body {shorten(request.body, 60)}" if request.body else line
 
 
-def shorten_target(target: str, limit: int = 100) -> str:
-    """Return a request target of `limit` characters at the most."""
-    return target if len(target) <= limit else target[: limit - 1] + "…"
+def render_target(request: RecordedRequest) -> str:
+    """Return the method and the target, short."""
+    return f"{request.method} {clip(request.target, _TARGET)}"
 
 
 def render_mismatches(
@@ -78,9 +85,13 @@ def render_exchange(
     indent: str = "  ",
 ) -> list[str]:
     """Return what became of a request and, if no route took it, the nearest routes."""
-    lines = [f"{indent}{render_request(exchange.request)} → {exchange.outcome}"]
-    if exchange.error is not None:
-        lines.append(f"{indent}  {type(exchange.error).__name__}: {shorten(str(exchange.error))}")
+    refused = exchange.refused and exchange.error is not None
+    # What could not be read is not shown: it may hold secrets. The outcome says why.
+    request = (render_target if refused else render_request)(exchange.request)
+    lines = [f"{indent}{request} → {exchange.outcome}"]
+    if exchange.error is not None and not refused:
+        error = redact(describe_error(exchange.error, VALUE_LIMIT), exchange.request.headers)
+        lines.append(f"{indent}  {error}".replace("\n", "\\n"))
     for route, mismatches in exchange.nearest if nearest is None else nearest:
         lines.append(f"{indent}  nearest route: {route} ({route.handler_name!r})")
         lines += render_mismatches(mismatches, indent + "    ", _ASIDE)
@@ -93,7 +104,7 @@ def render_not_found(
     declared: Sequence[MockRoute],
 ) -> str:
     """Return the body of a 404: the nearest routes and, for each, what differed."""
-    lines = [f"404: no route takes {request.method} {shorten_target(request.target)}", ""]
+    lines = [f"404: no route takes {render_target(request)}", ""]
     if nearest:
         lines.append("nearest routes:")
         for route, mismatches in nearest:
@@ -106,8 +117,12 @@ def render_not_found(
             lines.append(f"  … and {count(len(declared) - _ROUTES, 'more route')}")
     else:
         lines.append("no route is declared: start_service got an empty list")
-    lines += ["", f"to take it: MockRoute({request.method!r}, {request.path!r}, 'a_name')"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", render_advice(request)]) + "\n"
+
+
+def render_advice(request: RecordedRequest) -> str:
+    """Return the line that says how a route that takes the request is written."""
+    return f"to take it: MockRoute({request.method!r}, {shorten(request.path)}, 'a_name')"
 
 
 def render_verdict(verdict: Verdict, near: Sequence[Near] = ()) -> str:
@@ -155,7 +170,7 @@ def _closest(verdict: Verdict) -> list[str]:
     calls = verdict.calls
     place = f"call {number} of {len(calls)}" if len(calls) > 1 else "the only call"
     request = calls[number - 1]
-    lines = [f"  closest   {place}: {request.method} {shorten_target(request.target)}"]
+    lines = [f"  closest   {place}: {render_target(request)}"]
     return lines + render_mismatches(mismatches)
 
 
@@ -174,9 +189,7 @@ def _near(title: str, near: Sequence[Near]) -> list[str]:
     lines = [f"  {title}"] if near else []
     for exchange, route, mismatches in near:
         taker = f" ({exchange.route.handler_name!r})" if exchange.route else ""
-        request = exchange.request
-        outcome = f"{request.method} {shorten_target(request.target)} → {exchange.outcome}{taker}"
-        lines.append(f"    {outcome}")
+        lines.append(f"    {render_target(exchange.request)} → {exchange.outcome}{taker}")
         lines += render_mismatches(mismatches, "      ", _ASIDE)
         if not mismatches:
             lines.append(f"      nothing differs from {route}: another route was tried first")
@@ -203,6 +216,13 @@ def render_missing(routes: Sequence[MockRoute], near: Sequence[Near]) -> str:
     lines += _list_routes(routes, indent="  ")
     unmatched = [item for item in near if item.exchange.route is None]
     return "\n".join([*lines, *_near("came near, but reached no handler", unmatched[:_CALLS])])
+
+
+def render_routes(routes: Sequence[MockRoute]) -> str:
+    """Return the methods and paths of one handler's routes, on one line."""
+    shown = list(dict.fromkeys(map(str, routes)))
+    hidden = len(shown) - _NAMED
+    return " | ".join(shown[:_NAMED]) + (f" | … {hidden} more" if hidden > 0 else "")
 
 
 def _list_routes(routes: Sequence[MockRoute], indent: str) -> list[str]:

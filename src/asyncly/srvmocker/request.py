@@ -11,6 +11,7 @@ from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy
 from yarl import URL
 
 from .bodies import FormFile, content_type, decode_content, decode_text, parse_form
+from .text import clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -255,7 +256,8 @@ class RecordedRequest:
 
     def __repr__(self) -> str:
         name = f" {self._handler_name!r}" if self._handler_name else ""
-        return f"<RecordedRequest {self.method} {self.target}{name}, {len(self.body)} bytes>"
+        target = clip(self.target)
+        return f"<RecordedRequest {self.method} {target}{name}, {len(self.body)} bytes>"
 
 
 RequestHistory = RecordedRequest

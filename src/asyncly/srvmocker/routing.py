@@ -7,6 +7,7 @@ the order of declaration. The table finds them without a scan, however many rout
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from .matching import Match
 from .text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["Candidate", "MockRoute", "RouteTable", "Template"]
 
@@ -240,6 +241,10 @@ class RouteTable:
     """
 
     def __init__(self, routes: Iterable[MockRoute]) -> None:
+        if isinstance(routes, MockRoute) or not isinstance(routes, Iterable):
+            raise TypeError(
+                f"start_service takes a list of MockRoute objects, got {shorten(routes)}"
+            )
         self.routes: tuple[MockRoute, ...] = tuple(routes)
         self._literal: dict[str, list[_Entry]] = {}
         self._root = _Node()

@@ -6,12 +6,12 @@ import asyncio
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from .assertions import Verdict, check_times, in_order
+from .assertions import Verdict, check_timeout, check_times, in_order
 from .exceptions import UnknownHandlerError
 from .journal import JOURNAL_LIMIT, Journal
 from .matching import ANY_REQUEST, UNSET, Match
 from .nearest import near_exchanges
-from .report import render_missing, render_order, render_verdict
+from .report import render_missing, render_order, render_routes, render_verdict
 from .responses.base import Registration
 from .routing import RouteTable
 from .server.connection import HttpServer
@@ -130,8 +130,8 @@ class MockService(Host):
     @property
     def handlers(self) -> Mapping[str, BaseMockResponse]:
         """The registered responses by handler name; a read-only view."""
-        registrations = self._dispatcher.registrations
-        return MappingProxyType({name: item.response for name, item in registrations.items()})
+        registrations = tuple(self._dispatcher.registrations.items())  # threads may register
+        return MappingProxyType({name: item.response for name, item in registrations})
 
     @property
     def routes(self) -> tuple[MockRoute, ...]:
@@ -148,7 +148,7 @@ class MockService(Host):
         self._errors.clear()
         if responses:
             self._dispatcher.registrations.clear()
-        for registration in self._dispatcher.registrations.values():
+        for registration in tuple(self._dispatcher.registrations.values()):
             registration.reset()
 
     # --- what came ----------------------------------------------------------------------
@@ -332,6 +332,7 @@ class MockService(Host):
             AssertionError: they did not come in time; the text is that of `assert_called`.
         """
         check_times(times, least=1)
+        check_timeout(timeout)
         self._check_name(handler_name)
         match = Match(json, body, headers, query, path_params, cookies, form, predicate)
         waited = float("inf") if timeout is None else timeout
@@ -379,7 +380,7 @@ class MockService(Host):
         if verdict.met:
             return
         routes = self._routes_of(handler_name)
-        verdict.subject = f"{handler_name!r} ({' | '.join(dict.fromkeys(map(str, routes)))})"
+        verdict.subject = f"{handler_name!r} ({render_routes(routes)})"
         near: tuple[Near, ...] = ()
         if verdict.too_few:
             near = near_exchanges(routes, self._journal, handler_name=handler_name)

@@ -5,23 +5,33 @@ from __future__ import annotations
 import re
 import reprlib
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from multidict import MultiMapping
 
 __all__ = [
     "ABSENT",
+    "ERROR_LIMIT",
     "VALUE_LIMIT",
     "Absent",
     "clip",
     "describe",
+    "describe_error",
     "difference",
     "is_secret",
     "mask",
     "name_function",
+    "quote_error",
+    "redact",
     "shorten",
 ]
 
 VALUE_LIMIT = 120
 """Characters that one value may take in a message."""
+
+ERROR_LIMIT = 1000
+"""Characters that the text of an exception may take in the body of an answer."""
 
 _CONTEXT = 28
 """Characters shown before and after the first difference of two long values."""
@@ -133,8 +143,37 @@ def is_secret(where: str) -> bool:
     return part == "cookies" or (part == "headers" and name.lower() in _SECRET_HEADERS)
 
 
+def redact(text: str, headers: MultiMapping[str]) -> str:
+    """Return `text`, which somebody else wrote, without the secrets of a request's headers."""
+    for name in _SECRET_HEADERS & {name.lower() for name in headers}:
+        for value in headers.getall(name):
+            parts = value.split(";") if name == "cookie" else [value]
+            between = "=" if name == "cookie" else " "  # a name or a scheme is no secret
+            secrets = [part.partition(between)[2].strip() or part.strip() for part in parts]
+            for secret in sorted(filter(None, secrets), key=len, reverse=True):
+                text = text.replace(secret, "***")
+    return text
+
+
+def describe_error(error: BaseException, limit: int = ERROR_LIMIT) -> str:
+    """Return the type and the text of an exception, the text cut at `limit` characters."""
+    try:
+        text = str(error)
+    except Exception as failure:  # what a user's class does must not hide its name
+        text = f"(its __str__ raised {type(failure).__name__})"
+    return f"{type(error).__name__}: {clip(text, limit)}" if text else type(error).__name__
+
+
+def quote_error(error: BaseException) -> str:
+    """Return the repr of an exception, short, with its type: what pytest raises hides its own."""
+    shown, name = shorten(error), type(error).__name__
+    return shown if shown.startswith(name) else f"{name}({shown!r})"
+
+
 def mask(value: object) -> str:
     """Return `value` with everything secret hidden but its scheme and its length."""
+    if isinstance(value, re.Pattern):
+        return "a match of *** (a pattern, masked)"
     if not isinstance(value, str):
         return shorten(value) if describe(value) else f"*** ({type(value).__name__})"
     scheme, space, rest = value.partition(" ")

@@ -18,6 +18,7 @@ from ..request import RecordedRequest
 from ..responses.canned import Canned, has_no_body, render_head
 from ..server.answers import CLIENT_LEFT, ended_by, is_connected, malformed, send, text_answer
 from ..server.connection import SENT, SENT_LAST, MockRequest
+from ..text import clip, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -132,19 +133,20 @@ class Forwarder:
                 text = f"407: {what} Proxy-Authorization; this proxy was started with auth=\n"
                 return text_answer(407, text, {"Proxy-Authenticate": 'Basic realm="mock proxy"'})
         target, here = request.raw_path, self._origin()
+        shown = clip(target)
         if request.method == "CONNECT":
             return text_answer(
-                501, f"501: CONNECT {target}: this proxy takes plain http:// URLs only\n"
+                501, f"501: CONNECT {shown}: this proxy takes plain http:// URLs only\n"
             )
         if not target.lower().startswith("http://"):
             return text_answer(
                 400,
-                f"400: {request.method} {target} does not name a host: this is a forward proxy. "
+                f"400: {request.method} {shown} does not name a host: this is a forward proxy. "
                 f"Give {here} to your client as its proxy, not as its base URL\n",
             )
         if _is_same(URL(target, encoded=True), here):
             return text_answer(
-                421, f"421: {target} is the proxy itself; it forwards to other servers only\n"
+                421, f"421: {shown} is the proxy itself; it forwards to other servers only\n"
             )
         return None
 
@@ -171,14 +173,14 @@ class Forwarder:
         self, request: MockRequest, exchange: Exchange, body: _Body, error: Exception
     ) -> web.StreamResponse:
         """Answer 504 if the target took too long, else 502."""
-        target = exchange.request.target
+        target = clip(exchange.request.target)
         await body.drain()
         exchange.error = error
         self._errors.append(error)
         if isinstance(error, TimeoutError):
             text = f"504: {target} did not answer within {self._timeout:g} s\n"
             return await send(text_answer(504, text), request, exchange)
-        text = f"502: {target} could not be reached: {type(error).__name__}: {error}\n"
+        text = f"502: {target} could not be reached: {describe_error(error)}\n"
         return await send(text_answer(502, text), request, exchange)
 
     async def _answer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ..assertions import Verdict, check_times
+from ..assertions import Verdict, check_timeout, check_times
 from ..comparing import Mismatch, compare
 from ..journal import JOURNAL_LIMIT, Journal
 from ..matching import ANY_REQUEST, UNSET, Match
@@ -92,7 +92,7 @@ class MockProxyService(Host):
         timeout: float = 30.0,
         journal_limit: int = JOURNAL_LIMIT,
     ) -> None:
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0:
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
             raise ValueError(f"timeout takes seconds above 0, got {timeout!r}")
         super().__init__(Listener(host, port), Journal(journal_limit))
         self._auth = _check_auth(auth)
@@ -216,6 +216,7 @@ class MockProxyService(Host):
             AssertionError: they did not come in time; the text is that of `assert_called`.
         """
         check_times(times, least=1)
+        check_timeout(timeout)
         match = Match(json, body, headers, query, None, cookies, form, predicate)
         waited = float("inf") if timeout is None else timeout
 

@@ -123,6 +123,13 @@ def render_head(
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
 
 
+def _check_encodable(name: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a half of a surrogate pair
+        raise ValueError(f"the header {name!r} is no text in UTF-8: {shorten(value)}") from None
+
+
 def check_status(status: object) -> int:
     """Return a status code as a plain int.
 
@@ -157,6 +164,8 @@ def check_headers(headers: Headers | None) -> CIMultiDict[str]:
             )
         if not _TOKEN.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a header (RFC 9110 §5.1)")
+        if not value.isascii():
+            _check_encodable(name, value)
         if any(character in value for character in "\r\n\0"):
             raise ValueError(
                 f"the header {name!r} holds a line break or a NUL: {shorten(value)} (RFC 9110 §5.5)"

@@ -66,7 +66,11 @@ class TruncatedResponse(BaseMockResponse):
         check_headers(self.headers)
         if not isinstance(self.body, bytes):
             raise TypeError(f"TruncatedResponse takes bytes, got {shorten(self.body)}")
-        if self.declared_length is not None and self.declared_length <= len(self.body):
+        if self.declared_length is None:
+            return
+        if isinstance(self.declared_length, bool) or not isinstance(self.declared_length, int):
+            raise TypeError(f"declared_length takes bytes, got {shorten(self.declared_length)}")
+        if self.declared_length <= len(self.body):
             raise ValueError(
                 f"declared_length={self.declared_length} is not more than the "
                 f"{len(self.body)} bytes of the body: nothing would be truncated"

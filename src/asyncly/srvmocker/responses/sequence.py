@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..exceptions import SequenceExhausted
+from ..text import shorten
 from .base import BaseMockResponse, check_response, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from aiohttp import web
 
 __all__ = ["SequenceResponse"]
@@ -47,6 +47,8 @@ class SequenceResponse(BaseMockResponse):
     def __init__(
         self, responses: Iterable[BaseMockResponse], on_exhausted: _OnExhausted = "raise"
     ) -> None:
+        if isinstance(responses, BaseMockResponse) or not isinstance(responses, Iterable):
+            raise TypeError(f"SequenceResponse takes a list of responses, got {shorten(responses)}")
         elements = tuple(responses)
         if not elements:
             raise ValueError("SequenceResponse takes at least one response, got none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from aiohttp import web
 from ..journal import CLIENT_LEFT, STOPPED, Exchange
 from ..request import RecordedRequest
 from ..responses.canned import Canned
-from ..text import shorten
+from ..text import clip, shorten
 from .connection import SENT, SENT_LAST
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 _log = logging.getLogger("asyncly.srvmocker")
+
+_SECRET_LINE = re.compile(rb"^\s*(proxy-)?(authorization|cookie)\b", re.IGNORECASE | re.MULTILINE)
 
 _AT_ONCE = 64 * 1024
 """Bytes that are handed to the socket without waiting for it; aiohttp's own limit."""
@@ -100,7 +103,7 @@ def malformed(
     """
     line = data.partition(b"\n")[0].rstrip(b"\r")
     words = line.decode("latin-1").split()
-    readable = len(words) == 3 and line.isascii() and words[0].isprintable()
+    readable = len(words) == 3 and line.isascii() and words[2].startswith("HTTP/")
     record = RecordedRequest(
         words[0] if readable else "UNKNOWN",
         words[1] if readable else "/",
@@ -112,12 +115,20 @@ def malformed(
     exchange = Exchange(record, None)
     exchange.error = error
     exchange.refused = True
-    reason = str(getattr(error, "head", "") or error)
-    exchange.finish(400, f"400, malformed: {reason.splitlines()[0].rstrip(':')}")
+    reason = str(getattr(error, "message", "") or error)
+    if reason == record.target:  # that is all that aiohttp says of it
+        reason = f"{shorten(reason)} cannot be the target of this method"
+    summary = clip(reason.partition("\n")[0].rstrip(":"))
+    exchange.finish(400, f"400, malformed: {summary}")
     request.recorded = True
-    # Only the first line is shown: what follows may hold secrets.
-    _log.warning("no HTTP request: %s", shorten(line))
-    text = f"400: this is no HTTP/1.1 request: {reason}\n\nit begins with: {shorten(line)}\n"
+    # What stands behind the first line of a head may hold secrets. After another request on
+    # the connection, nobody can tell where the bytes of this one begin.
+    is_first = request.connection.requests == 1
+    start = shorten(line) if is_first or readable else f"{len(data)} bytes after a request"
+    _log.warning("no HTTP request: %s", start)
+    if not is_first or _SECRET_LINE.search(data):
+        reason = summary
+    text = f"400: this is no HTTP/1.1 request: {reason}\n\nit begins with: {start}\n"
     answer = web.Response(status=400, text=text)
     answer.force_close()
     return exchange, answer

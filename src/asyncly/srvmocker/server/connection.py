@@ -198,12 +198,23 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
 
     Attributes:
         number: the connection's number on its server, from 1.
-        last_data: the bytes that came last; what could not be parsed is found here.
-        raw_headers: the headers of the latest request, as aiohttp gives them.
+        request_data: the bytes that the latest request was made of, the first of them; what
+            could not be parsed is found here.
+        requests: how many requests were made of what came, those that are none included.
+        raw_headers: the headers of the latest request, as aiohttp gives them; None before it.
         headers: the same, as they are recorded.
     """
 
-    __slots__ = ("headers", "last_data", "number", "raw_headers", "server")
+    __slots__ = (
+        "_data",
+        "_is_new",
+        "headers",
+        "number",
+        "raw_headers",
+        "request_data",
+        "requests",
+        "server",
+    )
 
     headers: CIMultiDictProxy[str]
 
@@ -211,8 +222,10 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         super().__init__(server, **options)
         self.server = server
         self.number = number
-        self.last_data = b""
-        self.raw_headers: RawHeaders = ()
+        self.request_data = self._data = b""
+        self.requests = 0
+        self.raw_headers: RawHeaders | None = None
+        self._is_new = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless the server has been stopped since the connection was accepted."""
@@ -231,8 +244,19 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Remember the bytes and parse them."""
-        self.last_data = data = bytes(self.server.buffer[:nbytes])
+        data = bytes(self.server.buffer[:nbytes])
+        if self._is_new:
+            self._data = data
+            self._is_new = False
+        elif len(self._data) < _LINE_LIMIT:
+            self._data += data
         self.data_received(data)
+
+    def begin_request(self) -> None:
+        """Note that what came so far has become a request."""
+        self.request_data = self._data
+        self.requests += 1
+        self._is_new = True
 
     def handle_error(
         self,
@@ -244,7 +268,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         """Answer what aiohttp could not parse: it never reached the handler."""
         if isinstance(request, MockRequest) and not request.recorded:
             reason = message or str(exc)
-            return self.server.on_malformed(request, self.last_data, exc or ValueError(reason))
+            return self.server.on_malformed(request, self.request_data, exc or ValueError(reason))
         return super().handle_error(request, status, exc, message)
 
 
@@ -323,7 +347,9 @@ class HttpServer(web.Server):
             self._running_loop,
             client_max_size=0,  # bodies of any size; our own limit is in receive()
         )
-        request.connection = protocol  # type: ignore[assignment] # __call__ makes no other
+        assert isinstance(protocol, Connection)  # noqa: S101 - __call__ makes no other
+        protocol.begin_request()
+        request.connection = protocol
         request.head = message
         request.stream = payload
         request.received_at = monotonic()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
+from inspect import isawaitable
+from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -12,9 +14,9 @@ from aiohttp import web
 from ..exceptions import MissingResponseError
 from ..journal import Exchange
 from ..nearest import explain_route, nearest_routes
-from ..report import count, render_not_found
+from ..report import count, render_advice, render_not_found, render_target
 from ..request import NO_PARAMS, RecordedRequest
-from ..text import shorten
+from ..text import clip, describe_error, redact, shorten
 from .answers import (
     CLIENT_LEFT,
     STOPPED,
@@ -161,7 +163,10 @@ class Dispatcher:
         """Let the response answer, and note how that ended."""
         try:
             try:
-                answer = await registration.response.response(request)
+                answering = registration.response.response(request)
+                if type(answering) is not CoroutineType:
+                    _check_awaitable(answering, registration)
+                answer = await answering
             except web.HTTPException as raised:  # aiohttp's way to answer by raising
                 answer = raised
             _check_answer(answer, request, registration)
@@ -170,12 +175,12 @@ class Dispatcher:
             await answer.prepare(request)
             await answer.write_eof()
             exchange.finish(exchange.status, exchange.fault)
-        except asyncio.CancelledError:
-            exchange.finish(exchange.status, ended_by(request))
-            raise
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+                exchange.finish(exchange.status, ended_by(request))
+                raise
             if isinstance(error, ConnectionError) and not is_connected(request):
                 exchange.finish(exchange.status, ended_by(request))
                 return SENT_LAST
@@ -210,13 +215,13 @@ class Dispatcher:
             )
         else:
             exchange.nearest = nearest_routes(routes, record)
-        _log.warning("no route takes %s %s", record.method, record.target)
+        _log.warning("no route takes %s", render_target(record))
         path = record.url.path_safe
         allowed = () if candidates else self._table.find(record.method, path).allowed
         if allowed:
             body = (
-                f"405: {record.path} takes {', '.join(allowed)}, not {record.method}\n\n"
-                f"to take it: MockRoute({record.method!r}, {record.path!r}, 'a_name')\n"
+                f"405: {clip(record.target)} takes {', '.join(allowed)}, not {record.method}\n\n"
+                f"{render_advice(record)}\n"
             )
             answer = text_answer(405, body, {"Allow": ", ".join(allowed)})
         else:
@@ -240,7 +245,7 @@ class Dispatcher:
             if isinstance(error, asyncio.CancelledError):
                 raise error
             return SENT_LAST
-        text = f"400: the body could not be read: {error}\n"
+        text = f"400: the body could not be read: {describe_error(error)}\n"
         return await send(text_answer(400, text), request, exchange, keep_alive=False)
 
     def answer_malformed(
@@ -250,6 +255,18 @@ class Dispatcher:
         exchange, answer = malformed(request, data, error, self._origin)
         self._journal.append(exchange)
         return answer
+
+
+def _is_being_cancelled() -> bool:
+    """Tell whether the request is cancelled from outside: a response may raise that by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _check_awaitable(answering: object, registration: Registration) -> None:
+    if not isawaitable(answering):
+        name = type(registration.response).__name__
+        raise TypeError(f"{name}.response() is a plain function: write `async def response`")
 
 
 def _check_answer(
@@ -275,9 +292,9 @@ def _describe_error(error: BaseException, exchange: Exchange) -> str:
         return f"500: {error}\n"
     lines = [
         f"500: the response registered for {route.handler_name!r} raised "
-        f"{type(error).__name__}: {error}",
+        f"{redact(describe_error(error), request.headers)}",
         "",
-        f"request    {request.method} {request.target} ({count(len(request.body), 'byte')})",
+        f"request    {render_target(request)} ({count(len(request.body), 'byte')})",
         f"route      {route}",
     ]
     if frames := traceback.extract_tb(error.__traceback__):

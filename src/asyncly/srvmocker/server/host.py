@@ -52,6 +52,13 @@ class Serving:
         """Accept no more, cut every connection, and wait for a bounded time for their tasks."""
         self._acceptor.pause()
         try:
+            await self._cut()
+        finally:  # cancelled or not
+            if self._close is not None:
+                await self._close()
+
+    async def _cut(self) -> None:
+        try:
             # asyncio loses a socket that it has accepted, but not begun, when its server is closed.
             await asyncio.sleep(0)
         finally:
@@ -60,8 +67,6 @@ class Serving:
         await self._server.stop()
         if tasks:
             await asyncio.wait(tasks)
-        if self._close is not None:
-            await self._close()
 
 
 class Host(ABC):
@@ -72,6 +77,7 @@ class Host(ABC):
         self._journal = journal
         self._errors: list[BaseException] = []
         self._serving: Serving | None = None
+        self._is_started = False
 
     @abstractmethod
     async def serve(self) -> Serving:
@@ -96,23 +102,25 @@ class Host(ABC):
             OSError: the address cannot be bound.
             RuntimeError: it is already started.
         """
-        if self._serving is not None:
+        if self._is_started:
             raise RuntimeError(f"{self!r} is already started")
-        self._serving = await self.serve()
+        self._is_started = True
+        try:
+            self._serving = await self.serve()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Cut every connection and give the port back; `async with` does this for you."""
         self._listener.close()
         serving, self._serving = self._serving, None
+        self._is_started = False
         if serving is not None:
             await serving.stop()
 
     async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.stop()
-            raise
+        await self.start()
         return self
 
     async def __aexit__(

@@ -30,12 +30,19 @@ class Listener:
         ssl_context: serves TLS with it; None serves plain HTTP.
 
     Raises:
-        TypeError: `ssl_context` is no `ssl.SSLContext`.
+        TypeError: an argument is of the wrong type.
+        ValueError: there is no such port.
     """
 
     def __init__(self, host: str, port: int, ssl_context: ssl.SSLContext | None = None) -> None:
         if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
             raise TypeError(f"ssl_context takes an ssl.SSLContext, got {ssl_context!r}")
+        if not isinstance(host, str):
+            raise TypeError(f"host takes an address or a name, such as '127.0.0.1', got {host!r}")
+        if isinstance(port, bool) or not isinstance(port, int):
+            raise TypeError(f"port takes a number, 0 for a free one, got {port!r}")
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port takes a number from 0 to 65535, got {port}")
         self._address = (host, port)
         self._ssl_context = ssl_context
         self._socket: socket.socket | None = None

@@ -1,0 +1,162 @@
+"""Secrets in headers are in the record, and in no text that anybody reads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from asyncly.srvmocker import (
+    CallbackResponse,
+    JsonResponse,
+    Match,
+    MockRoute,
+    MockService,
+    RecordedRequest,
+    start_service,
+)
+from asyncly.srvmocker.report import render_trouble
+
+from .conftest import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SECRET = "s3cret"
+HEADERS = {
+    "Authorization": f"Bearer {SECRET}",
+    "Proxy-Authorization": f"Basic {SECRET}",
+    "Cookie": f"theme=dark; sid={SECRET}",
+}
+HEAD = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items()).encode()
+
+
+def explode(value: Any) -> Any:
+    raise ValueError(f"not this: {value!r}")
+
+
+def quote(request: RecordedRequest) -> None:
+    raise ValueError(f"not these: {dict(request.headers)}")
+
+
+WISHES = [
+    Match(headers=dict.fromkeys(HEADERS, "other " + SECRET)),
+    Match(headers={name: re.compile("other " + SECRET) for name in HEADERS}),
+    Match(headers={name: ["other " + SECRET, "x"] for name in HEADERS}),
+    Match(headers=dict.fromkeys(HEADERS, None)),
+    Match(headers=dict.fromkeys(HEADERS, explode)),
+    Match(headers=dict.fromkeys(HEADERS, int)),
+    Match(cookies={"sid": "other " + SECRET}),
+    Match(cookies={"sid": explode}),
+    Match(cookies={"sid": None}),
+    Match(predicate=quote),
+]
+
+
+async def ask(service: MockService, *pieces: bytes) -> str:
+    async with connect(service.url) as raw:
+        for piece in pieces:
+            await raw.send(piece)
+        return (await raw.rest()).decode()
+
+
+def texts(service: MockService, match: Match) -> list[str]:
+    """Everything that can be said of what came."""
+    said = [render_trouble(service, unused=True), repr(match), str(match), repr(service)]
+    for exchange in service.exchanges:
+        said += [repr(exchange), repr(exchange.request), exchange.outcome]
+        said += map(str, match.explain(exchange.request))
+        said += [str(item) for _, found in exchange.nearest for item in found]
+    for times in (None, 0, 5):
+        with pytest.raises(AssertionError) as caught:
+            service.assert_called(
+                "other" if times == 0 else "fact",
+                times=times,
+                headers=match.headers if times != 0 else None,
+                cookies=match.cookies if times != 0 else None,
+                predicate=match.predicate if times != 0 else None,
+            )
+        said.append(str(caught.value))
+    return said
+
+
+@pytest.mark.parametrize("match", WISHES, ids=str)
+async def test_no_text_shows_a_secret(match: Match, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    routes = [MockRoute("GET", "/fact", "fact", match), MockRoute("GET", "/other", "other")]
+    async with start_service(routes) as service:
+        service.register("other", JsonResponse({}))
+        end = b"Host: x\r\nConnection: close\r\n" + HEAD + b"\r\n"
+        answers = [
+            await ask(service, b"GET /fact HTTP/1.1\r\n" + end),
+            await ask(service, b"GET /other HTTP/1.1\r\n" + end),
+        ]
+        assert answers[0].startswith("HTTP/1.1 404")
+        for text in [*answers, *texts(service, match), caplog.text]:
+            assert SECRET not in text
+        record = service.history[0]
+        assert record.headers["Authorization"] == f"Bearer {SECRET}"
+        assert record.cookies["sid"] == SECRET
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"GET /fact HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer s3cret\0\r\n\r\n"],
+        [b"GET /fact HTTP/1.1\r\nHost: x\r\nCookie : sid=s3cret\r\n\r\n"],
+        [b"GET /fact HTTP/1.1\r\nHost: x\r\nAuthoriz", b"ation: Bearer s3cret\r\nB\0: x\r\n\r\n"],
+        [b"GET /fact HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ", b"s3cret\0\r\n\r\n"],
+        [
+            b"GET /fact HTTP/1.1\r\nHost: x\r\n\r\nGET /fact HTTP/1.1\r\nAuthoriz",
+            b"ation: Bearer s3cret\r\nB\0: x\r\n\r\n",
+        ],
+        [
+            b"GET /fact HTTP/1.1\r\nHost: x\r\n\r\nGET /fact HTTP/1.1\r\nAuthorization: a",
+            b" s3cret\0 HTTP/1.1\r\n\r\n",
+        ],
+    ],
+)
+async def test_a_malformed_head_shows_no_secret(
+    pieces: Sequence[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with start_service([MockRoute("GET", "/fact", "fact")]) as service:
+        service.register("fact", JsonResponse({}))
+        async with connect(service.url) as raw:
+            for number, piece in enumerate(pieces):
+                await raw.send(piece)
+                for _ in range(5):  # the server reads it by itself
+                    await asyncio.sleep(0)
+                if number == 0 and b"\r\n\r\n" in piece and len(pieces) > 1:
+                    await raw.answer()  # the next piece comes by itself
+            answer = (await raw.rest()).decode()
+        (exchange,) = service.unmatched
+        assert "400: this is no HTTP/1.1 request: Invalid header" in answer
+        assert b"s3cret" in exchange.request.body
+        said = [answer, repr(exchange), exchange.outcome, render_trouble(service), caplog.text]
+        for text in said:
+            assert SECRET not in text
+
+
+async def test_what_a_response_says_of_its_request_is_masked_in_the_answer_and_the_report() -> None:
+    def refuse(request: Any) -> None:
+        raise ValueError(f"wrong: {request.headers['Authorization']}, {request.headers['Cookie']}")
+
+    async with start_service([MockRoute("GET", "/fact", "fact")]) as service:
+        service.register("fact", CallbackResponse(refuse))
+        answer = await ask(
+            service, b"GET /fact HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + HEAD + b"\r\n"
+        )
+        for text in (answer, render_trouble(service)):
+            assert "wrong: Bearer ***, theme=***; sid=***" in text
+            assert SECRET not in text
+
+
+def test_a_wrong_argument_is_not_quoted_where_it_may_be_a_secret() -> None:
+    for part in ("headers", "cookies"):
+        wrong: Any = {part: [("Authorization", SECRET)]}
+        with pytest.raises(TypeError) as caught:
+            Match(**wrong)
+        assert str(caught.value) == f"{part}= takes a dict of names and values, got a list"
