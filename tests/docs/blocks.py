@@ -13,8 +13,8 @@ A block that is only a part of a program stands after a comment that the reader 
 `/fact` is made there.
 
 A block of the language `text` that comes next after a `python` block is what that block says:
-what it prints and, if it raises or its test fails, the end of the traceback, with the same port
-and time whatever they are. Anything that is no output has another language, or none.
+what it prints and, if it raises or its test fails, the end of the traceback, with the same ports
+and times at each run. Anything that is no output has another language, or none.
 """
 
 from __future__ import annotations
