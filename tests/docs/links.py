@@ -80,7 +80,9 @@ def _explain(page: Path, site: Path, target: str) -> str:
 def list_anchors(text: str) -> set[str]:
     """Return what may stand behind `#`, named as Python-Markdown's `toc` does."""
     text = _blank(_COMMENT, _blank(_FENCED, text))
-    anchors = {found["id"] for pattern in (_HTML_ID, _DOCUMENTED) for found in pattern.finditer(text)}
+    anchors = {
+        found["id"] for pattern in (_HTML_ID, _DOCUMENTED) for found in pattern.finditer(text)
+    }
     for heading in _HEADING.finditer(text):
         given = _GIVEN_ID.search(heading["text"])
         anchor = given["id"] if given else _slug(heading["text"])
