@@ -4,7 +4,7 @@ A block of the language `python` is run, always:
 
 - with a title (```` ```python title="client.py" ````) it is a file of that name, which the other
   blocks of the page may import; pytest reads it if it is a `conftest.py` or a `test_….py`;
-- with a `def test_` in it, it is a file of tests;
+- with a `def test_` in it and no setup, it is a file of tests;
 - anything else is a script.
 
 A block that is only a part of a program stands after a comment that the reader does not see,
@@ -13,8 +13,8 @@ A block that is only a part of a program stands after a comment that the reader 
 `/fact` is made there.
 
 A block of the language `text` that comes next after a `python` block is what that block says:
-what it prints and, if it raises or its test fails, the end of the traceback. Anything that is
-no output has another language, or none.
+what it prints and, if it raises or its test fails, the end of the traceback, with the same ports
+and times at each run. Anything that is no output has another language, or none.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class Block:
     def has_tests(self) -> bool:
         """Whether pytest collects it."""
         return (
-            self.title is None and re.search(r"^ *(async )?def test_", self.code, re.M) is not None
+            self.title is None
+            and self.setup is None
+            and re.search(r"^ *(async )?def test_", self.code, re.M) is not None
         )
 
     @property

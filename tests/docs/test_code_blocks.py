@@ -32,6 +32,7 @@ def test_script():
     runpy.run_path({name!r}, run_name="__main__")
 """
 
+FAILING = "def test_it():\n    assert False\n"
 PAGES = pages()
 
 
@@ -99,7 +100,7 @@ def test_every_other_block_of_the_page_can_be_parsed(page: Path) -> None:
 @pytest.mark.parametrize(
     ("block", "complaint"),
     [
-        (Block(1, "python", "def test_it():\n    assert False\n"), "assert False"),
+        (Block(1, "python", FAILING), "assert False"),
         (Block(1, "python", "raise OSError('wrong')\n"), "wrong"),
         (Block(1, "python", "print('one')\n", output="two\n"), "the page says"),
         (
@@ -107,6 +108,8 @@ def test_every_other_block_of_the_page_can_be_parsed(page: Path) -> None:
             "the page says",
         ),
         (Block(1, "python", "assert service is None\n", setup="service"), "assert service is None"),
+        (Block(1, "python", FAILING, setup="report", output="1 passed in 0.02s\n"), "1 failed in"),
+        (Block(1, "python", FAILING, setup="anyio"), "1 failed in"),
     ],
 )
 def test_a_block_that_is_wrong_fails(block: Block, complaint: str, tmp_path: Path) -> None:
@@ -116,3 +119,13 @@ def test_a_block_that_is_wrong_fails(block: Block, complaint: str, tmp_path: Pat
 
     assert run.returncode == 1
     assert complaint in run.stdout
+
+
+def test_ports_and_times_are_the_same_at_each_run(tmp_path: Path) -> None:
+    code = "print('127.0.0.1:5 127.0.0.1:67 127.0.0.1:5, 1 passed in 7.89s')\n"
+    said = "127.0.0.1:43210 127.0.0.1:43211 127.0.0.1:43210, 1 passed in 0.02s\n"
+    write_page([Block(1, "python", code, output=said)], tmp_path)
+
+    run = run_page(tmp_path)
+
+    assert run.returncode == 0, run.stdout

@@ -66,7 +66,11 @@ def test_a_passing_test_warns_once(run: Run) -> None:
     result = run(UNMATCHED, "-Wdefault")
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(
-        ["*MockServiceWarning: 1 unmatched request on *", "*POST /order*404", "*nearest route*"]
+        [
+            "*MockServiceWarning: 1 unmatched request on <MockService http://127.0.0.1:*",
+            "*POST /order*404",
+            "*nearest route*",
+        ]
     )
 
 
@@ -88,7 +92,7 @@ def test_strict_by_ini_fails_at_teardown(run: Run) -> None:
     for code, line in (
         (UNMATCHED, "1 unmatched request on *"),
         (RAISING, "1 failed response on *"),
-        (UNUSED, "1 unused response on *"),
+        (UNUSED, "1 unused response on <MockService http://127.0.0.1:*"),
     ):
         result = run(code, ini=STRICT)
         result.assert_outcomes(passed=1, errors=1)

@@ -214,6 +214,41 @@ async def test_a_serializer_of_a_users_own(
         assert await answer.text() == "1,2\n3,4"
 
 
+class NothingSerializer(Serializer):
+    content_type = "a/b"
+
+    def dumps(self, value: Any) -> Any:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("serializer", "complaint"),
+    [
+        (JsonSerializer, r"serializer takes an object, got the class JsonSerializer: write Json"),
+        (NothingSerializer(), r"cannot be sent as a/b: dumps returned None, not bytes or text"),
+    ],
+)
+async def test_a_serializer_that_cannot_work_is_refused(
+    service: MockService, serializer: Any, complaint: str
+) -> None:
+    with pytest.raises(TypeError, match=complaint):
+        service.register("fact", ContentResponse([], serializer=serializer))
+
+
+async def test_a_serializer_may_return_text(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    class TextSerializer(Serializer):
+        content_type = "text/plain"
+
+        def dumps(self, value: Any) -> str:
+            return f"Grüße, {value}"
+
+    service.register("fact", ContentResponse("Tom", serializer=TextSerializer()))
+    async with session.get("/fact") as answer:
+        assert await answer.read() == "Grüße, Tom".encode()
+
+
 async def statuses(session: aiohttp.ClientSession, times: int) -> list[int]:
     found = []
     for _ in range(times):

@@ -56,8 +56,10 @@ class SerializedResponse(BaseMockResponse):
             ) from error
 
     def _encode(self) -> bytes:
-        encoded: bytes = self.serializer.dumps(self.body)
-        return encoded
+        encoded: object = self.serializer.dumps(self.body)
+        if not isinstance(encoded, bytes | str):
+            raise TypeError(f"dumps returned {shorten(encoded)}, not bytes or text")
+        return encode_raw(encoded)
 
     @property
     def _content_type(self) -> str:
@@ -101,12 +103,22 @@ class ContentResponse(SerializedResponse):
         headers: a mapping or pairs; a Content-Type here wins over the serializer's.
         serializer: makes the bytes and names their type.
 
+    Raises:
+        TypeError: the serializer is a class, or another argument is of the wrong type.
+        ValueError: the status or a header cannot be sent.
+
     Example:
         >>> ContentResponse({"a": 1}, serializer=JsonSerializer())
         ContentResponse(body={'a': 1}, status=200, headers=None, serializer=JsonSerializer())
     """
 
     serializer: Serializer | None = None  # type: ignore[misc] # a field here, a class's word above
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.serializer, type):
+            name = self.serializer.__name__
+            raise TypeError(f"serializer takes an object, got the class {name}: write {name}()")
 
     def _encode(self) -> bytes:
         return encode_raw(self.body) if self.serializer is None else super()._encode()

@@ -27,8 +27,8 @@ class Serializer(ABC):
     """The media type of the bytes (RFC 9110 §8.3), sent unless the response names its own."""
 
     @abstractmethod
-    def dumps(self, value: Any) -> bytes:
-        """Return the bytes of `value`."""
+    def dumps(self, value: Any) -> bytes | str:
+        """Return the bytes of `value`; text is sent as UTF-8."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)

@@ -142,7 +142,7 @@ class Host(ABC):
     @property
     def _place(self) -> str:
         """Where it listens, or that it does not, for reprs."""
-        return str(self._listener.url) if self._listener.is_bound else "not started"
+        return str(self._listener.url) if self._listener.has_url else "not started"
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:

@@ -65,9 +65,9 @@ class Listener:
         return self._ssl_context is not None
 
     @property
-    def is_bound(self) -> bool:
-        """Whether the port is ours now."""
-        return self._socket is not None
+    def has_url(self) -> bool:
+        """Whether it is, or was, bound."""
+        return self._url is not None or self._socket is not None
 
     @property
     def url(self) -> URL:
@@ -104,6 +104,7 @@ class Listener:
     def close(self) -> None:
         """Give the port back."""
         if self._socket is not None:
+            self._url = self.url
             self._socket.close()
             self._socket = None
 
