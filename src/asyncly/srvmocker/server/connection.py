@@ -90,10 +90,17 @@ class MockRequest(web.Request):
         finally:
             self.body_bytes = parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def expect_continue(self) -> None:
-        """Tell a client that waits with its body to send it (RFC 9110 §10.1.1)."""
+    @property
+    def waits_with_body(self) -> bool:
+        """Whether the client waits to be told to send its body (RFC 9110 §10.1.1)."""
+        if self.stream.is_eof():
+            return False
         expected = self.headers.get("Expect", "").lower()
-        if expected == "100-continue" and self.version >= HttpVersion11:
+        return expected == "100-continue" and self.version >= HttpVersion11
+
+    async def expect_continue(self) -> None:
+        """Tell a client that waits with its body to send it."""
+        if self.waits_with_body:
             await self.writer.write(_CONTINUE)
             self.writer.output_size = 0
 
@@ -185,15 +192,17 @@ class Connection(web.RequestHandler):
 
     Attributes:
         number: the connection's number on its server, from 1.
+        requests: how many requests have arrived on it.
         last_data: the bytes that came last; what could not be parsed is found here.
     """
 
-    __slots__ = ("last_data", "number", "server")
+    __slots__ = ("last_data", "number", "requests", "server")
 
     def __init__(self, server: HttpServer, number: int, **options: Any) -> None:
         super().__init__(server, **options)
         self.server = server
         self.number = number
+        self.requests = 0
         self.last_data = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -285,6 +294,7 @@ class HttpServer(web.Server):
             client_max_size=0,  # bodies of any size; our own limit is in receive()
         )
         request.connection = protocol  # type: ignore[assignment] # __call__ makes no other
+        request.connection.requests += 1
         request.stream = payload
         request.received_at = monotonic()
         return request
