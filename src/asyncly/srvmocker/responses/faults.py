@@ -174,10 +174,9 @@ class BrokenOff(ScriptedResponse):
 class ResetResponse(BrokenOff):
     r"""Cuts the connection (TCP RST) before or within the answer.
 
-    Before the end of the head aiohttp raises `ClientOSError`, httpx `ReadError`, requests
-    `ConnectionError`, urllib3 `ProtocolError`, and curl exits with 56. Within the body aiohttp
-    raises `ClientPayloadError`, httpx `ReadError`, requests `ChunkedEncodingError`, urllib3
-    `ProtocolError`, and curl exits with 56.
+    httpx raises `ReadError`, urllib3 `ProtocolError`, and curl exits with 56. Before the end of
+    the head aiohttp raises `ClientOSError` and requests `ConnectionError`; after it aiohttp raises
+    `ClientPayloadError` and requests `ChunkedEncodingError`.
 
     Args:
         after: `"request"`: before a byte of answer; `"status"`: the status line is sent;

@@ -116,7 +116,7 @@ class StallResponse(BrokenOff):
 
     It ends when the client or the service leaves. Before the end of the head a client's timeout
     is aiohttp's `TimeoutError`, httpx's and requests' `ReadTimeout`, urllib3's
-    `ReadTimeoutError`, and curl exits with 28. Within the body requests raises
+    `ReadTimeoutError`, and curl exits with 28. After the head requests raises
     `ConnectionError`, the others the same.
 
     Args:

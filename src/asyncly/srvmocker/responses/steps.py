@@ -181,8 +181,8 @@ class HalfClose(Step):
 class Reset(Step):
     """Cut the connection at once (TCP RST, RFC 9293 §3.5.2), under TLS too.
 
-    What a `Send` before it wrote has left for the client; on some systems a client loses what
-    it has not read when the RST arrives. Put a `Pause` between them where that matters.
+    What a `Send` before it wrote has left for the client, but a system may drop what was not
+    read when the RST arrives (Linux keeps it). Put a `Pause` between them where that matters.
     """
 
     ends = True

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Fin", "ScriptedResponse", "Send", "Step", "WireAnswer", "WireResponse"]
 
-_FINAL_STATUS = re.compile(
-    rb"(?:HTTP/1\.\d 1\d\d [^\r]*\r\n(?:[^\r]+\r\n)*\r\n)*HTTP/1\.\d (\d{3})\s"
-)
+_INTERIM = rb"(?:HTTP/1\.\d 1(?!01)\d\d [^\r]*\r\n(?:[^\r]+\r\n)*\r\n)*"
+_FINAL_STATUS = re.compile(_INTERIM + rb"HTTP/1\.\d (101|[2-9]\d\d)\s")
 """The status line of an answer, behind any interim ones (RFC 9110 §15.2)."""
 
 
@@ -89,7 +88,7 @@ class ScriptedResponse(BaseMockResponse):
         given = [
             f"{field.name}={shorten(getattr(self, field.name))}"
             for field in fields(self)  # type: ignore[arg-type] # every subclass is a dataclass
-            if field.repr
+            if field.repr and getattr(self, field.name) != field.default
         ]
         steps = ", ".join(map(repr, self.script.steps))
         return f"{type(self).__name__}({', '.join([*given, f'script=[{steps}]'])})"
