@@ -25,6 +25,9 @@ from asyncly.srvmocker import (
     WireResponse,
 )
 
+from asyncly.srvmocker.responses.drip import DripTransport
+from asyncly.srvmocker.responses.wire import WireAnswer
+
 from .conftest import connect
 from .outcomes import outcomes
 
@@ -70,6 +73,10 @@ class Endless(BaseMockResponse):
             self.written += 1024
 
 
+def is_slowed(request: web.Request) -> object:
+    return isinstance(request.transport, DripTransport)
+
+
 def raising(request: web.Request) -> object:
     raise web.HTTPNotFound(text="nothing here")
 
@@ -85,7 +92,7 @@ def raising(request: web.Request) -> object:
         (CallbackResponse(raising), 404, "nothing here"),
         (LatencyResponse(RawResponse("late"), 0.001), 200, "late"),
         (SequenceResponse([RawResponse("first")], "cycle"), 200, "first"),
-        (DripResponse(RawResponse("twice"), bytes_per_second=9000), 200, "twice"),
+        (DripResponse(RawResponse("twice" * 300), bytes_per_second=9000), 200, "twice" * 300),
         (EarlyHints("</a>", RawResponse("hinted")), 200, "hinted"),
         (RawResponse("x", 200, {"Transfer-Encoding": "chunked"}), 200, "x"),
         (
@@ -104,13 +111,15 @@ async def test_any_response_comes_slowly_and_whole(
     text: str,
 ) -> None:
     service.register("fact", DripResponse(wrapped, bytes_per_second=5000))
-    service.register("create", RawResponse("at once"))
+    service.register("create", CallbackResponse(is_slowed))
     for _ in range(2):
         async with session.get("/fact") as answer:
             assert answer.status == status
             assert await answer.text() == text
         async with session.post("/orders") as answer:  # the same connection, no longer slow
-            assert await answer.text() == "at once"
+            assert await answer.json() is False
+    if text != "wire":  # a script ends its connection
+        assert {call.connection for call in service.history} == {1}
     assert [exchange.status for exchange in service.exchanges] == [status, 200] * 2
     assert service.errors == ()
 
@@ -127,14 +136,42 @@ async def test_the_rate_holds_for_the_head_too(service: MockService) -> None:
     assert taken >= (len(head) + len(body)) / 1000 - 2 / 20
 
 
-async def test_one_byte_at_a_time(service: MockService) -> None:
-    service.register("fact", DripResponse(RawResponse("x"), bytes_per_second=0.01))
+@pytest.mark.parametrize("wrapped", [RawResponse("x"), EarlyHints("</a>", RawResponse()), Ticker()])
+async def test_one_byte_at_a_time(service: MockService, wrapped: BaseMockResponse) -> None:
+    service.register("fact", DripResponse(wrapped, bytes_per_second=0.01))
     async with connect(service.url) as raw:
         await raw.send(GET)
         assert await raw.reader.read(100) == b"H"
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(raw.reader.read(1), 0.05)
-    assert service.exchanges[0].status == 200  # known before the first byte
+
+
+async def test_the_status_is_noted_before_the_first_byte(service: MockService) -> None:
+    service.register("fact", DripResponse(RawResponse("x", 418), bytes_per_second=0.01))
+    async with connect(service.url) as raw:
+        await raw.send(GET)
+        await raw.reader.readexactly(1)
+        assert service.exchanges[0].status == 418
+
+
+class Rude(BaseMockResponse):
+    """Writes to the transport and closes it, as a user's own code may."""
+
+    async def response(self, request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(b"bye")
+        request.transport.write(b" bye")
+        request.transport.close()
+        assert request.transport.is_closing()
+        return WireAnswer([], fault="rude")
+
+
+async def test_a_close_waits_for_what_was_written(service: MockService) -> None:
+    service.register("fact", DripResponse(Rude(), bytes_per_second=50))
+    async with connect(service.url) as raw:
+        await raw.send(GET)
+        assert await raw.rest() == b"bye bye"
+    assert service.exchanges[0].outcome == "rude"
 
 
 async def test_an_endless_stream_waits_for_the_rate(service: MockService) -> None:

@@ -87,6 +87,30 @@ async def test_a_step_begins_when_the_one_before_has_left(service: MockService) 
         assert await raw.rest() == b""
 
 
+class Look(Step):
+    """Sees what the transport holds back."""
+
+    words = "a look"
+
+    def __init__(self) -> None:
+        self.held_back: list[int] = []
+
+    async def run(self, request: web.BaseRequest) -> None:
+        assert request.transport is not None
+        self.held_back.append(request.transport.get_write_buffer_size())
+
+
+async def small_sends_to_a_slow_client() -> None:
+    look, times = Look(), 200
+    fill = Send(bytes(16 << 20))
+    async with start_service(ROUTES) as service:
+        service.register("fact", WireResponse(fill, *[Send(bytes(9000)), look] * times))
+        async with connect(service.url) as raw:
+            await raw.send(GET)
+            assert len(await raw.rest()) == (16 << 20) + times * 9000
+    assert look.held_back == [0] * times
+
+
 async def bytes_before_a_reset() -> None:
     async with start_service(ROUTES) as service:
         service.register("fact", WireResponse(Send(b"one"), Send(b"two"), Reset()))
@@ -116,7 +140,10 @@ async def bytes_slowly() -> None:
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
-@pytest.mark.parametrize("scenario", [bytes_before_a_reset, bytes_before_a_stall, bytes_slowly])
+@pytest.mark.parametrize(
+    "scenario",
+    [bytes_before_a_reset, bytes_before_a_stall, bytes_slowly, small_sends_to_a_slow_client],
+)
 def test_on_both_loops(
     run: Callable[[Coroutine[Any, Any, None]], None],
     scenario: Callable[[], Coroutine[Any, Any, None]],

@@ -90,7 +90,6 @@ class Send(Step):
         if transport is not None and not transport.is_closing():
             transport.set_write_buffer_limits(high=0)  # a drain is over when all is sent
         await request.writer.write(self.data)
-        await asyncio.sleep(0)  # uvloop hands bytes to the socket at the end of the loop's turn
         await request.writer.drain()
 
     def __repr__(self) -> str:
