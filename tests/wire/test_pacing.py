@@ -24,7 +24,6 @@ from asyncly.srvmocker import (
     TruncatedResponse,
     WireResponse,
 )
-
 from asyncly.srvmocker.responses.drip import DripTransport
 from asyncly.srvmocker.responses.wire import WireAnswer
 
@@ -217,6 +216,20 @@ async def test_requests_in_one_segment(service: MockService) -> None:
     async with connect(service.url) as raw:
         await raw.send(GET * 3)
         assert [(await raw.answer())[1] for _ in range(3)] == [b"x"] * 3
+
+
+async def test_behind_answers_that_were_not_read(service: MockService) -> None:
+    service.register("fact", RawResponse(bytes(60_000)))
+    service.register("create", DripResponse(RawResponse("slow"), bytes_per_second=5000))
+    async with connect(service.url) as raw:
+        raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await raw.send(GET * 200 + b"POST /orders HTTP/1.1\r\nHost: x\r\n\r\n")
+        await service.wait_for_call("create")
+        raw.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        for _ in range(200):
+            assert len((await raw.answer())[1]) == 60_000
+        assert (await raw.answer())[1] == b"slow"
+    assert service.errors == ()
 
 
 async def test_a_response_that_raises_is_told_of(

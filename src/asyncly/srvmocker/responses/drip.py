@@ -41,6 +41,7 @@ class DripTransport(asyncio.Transport):
         self._timer: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Future[None] | None = None
         self._end: Callable[[], None] | None = None
+        self._ending = False
         self._paused = False
         # Only one of the two may tell the protocol to pause, and this one is the slower.
         transport.set_write_buffer_limits(high=_NO_LIMIT)
@@ -70,11 +71,11 @@ class DripTransport(asyncio.Transport):
         self._tell_protocol()
 
     def _finish(self) -> None:
-        if self._end is not None:
-            self._end()
-            self._end = None
         if self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
+        if self._end is not None:
+            self._loop.call_soon(self._end)  # after whoever waits: the end would cancel it
+            self._end = None
 
     def _tell_protocol(self) -> None:
         if self._protocol.transport is not self:  # the connection is lost, or this one is behind
@@ -107,6 +108,7 @@ class DripTransport(asyncio.Transport):
 
     def _after_all(self, end: Callable[[], None]) -> None:
         self._end = end
+        self._ending = True
         if not self._waiting:
             self._finish()
 
@@ -126,7 +128,7 @@ class DripTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         """Whether it is closed, or will be when all has left."""
-        return self._end is not None or self._transport.is_closing()
+        return self._ending or self._transport.is_closing()
 
     def can_write_eof(self) -> bool:
         """Whether the transport behind it can end one direction."""

@@ -95,6 +95,7 @@ class _Dripped(web.StreamResponse):
 @asynccontextmanager
 async def _slowed(request: web.BaseRequest, rate: float) -> AsyncIterator[None]:
     """Let everything that is written within the block leave slowly; end when all has left."""
+    await request.writer.drain()  # else the transport would still resume what it has paused
     protocol, transport = request.protocol, request.transport
     if protocol is None or transport is None:  # the client has left
         yield
