@@ -194,6 +194,17 @@ async def test_aiohttp_does_not_send_a_refused_body(
     assert not asked
 
 
+async def test_a_client_that_does_not_wait_is_refused_too(service: MockService) -> None:
+    service.register("create", ExpectationFailed())
+    async with connect(service.url) as raw:
+        await raw.send(WAITING + b"bo")
+        assert (await raw.answer())[0].startswith(b"HTTP/1.1 417 ")
+        await raw.send(
+            b"dy"
+        )  # read and thrown away, so that the answer is not lost (RFC 9112 §9.6)
+        assert await raw.rest() == b""
+
+
 async def test_curl_does_not_send_a_refused_body(service: MockService) -> None:
     service.register("create", ExpectationFailed("no"))
     process = await asyncio.create_subprocess_exec(

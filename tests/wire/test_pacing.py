@@ -246,6 +246,19 @@ async def test_a_response_that_raises_is_told_of(
     assert isinstance(error, KeyError)
 
 
+async def test_a_file_is_sent_by_the_system(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    answer = CallbackResponse(lambda request: web.FileResponse(__file__))
+    service.register("fact", DripResponse(answer, bytes_per_second=5000))
+    async with session.get("/fact") as got:
+        assert got.status == 500
+    assert [str(error) for error in service.errors] == [
+        "DripResponse cannot slow a FileResponse, which the system sends by itself (sendfile); "
+        "send the bytes of the file: RawResponse(path.read_bytes())"
+    ]
+
+
 async def test_what_is_no_answer_is_told_of(
     service: MockService, session: aiohttp.ClientSession
 ) -> None:

@@ -306,6 +306,47 @@ async def test_over_tls(
                 await answer.read()
 
 
+class Heard(Step):
+    """A step that is over when the client has sent more."""
+
+    words = "listening"
+
+    def __init__(self, wanted: bytes) -> None:
+        self.wanted = wanted
+
+    async def run(self, request: web.BaseRequest) -> None:
+        while request.protocol.last_data != self.wanted:  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_client_that_goes_on_sending_over_tls(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+    run: Callable[[Coroutine[Any, Any, None]], None],
+    times: int,
+) -> None:
+    server, client = contexts
+
+    async def talk() -> None:
+        steps: list[Step] = []
+        for number in range(times):
+            steps += [Send(b"%d" % number), Heard(b"more %d" % number)]
+        async with start_service(ROUTES, ssl_context=server) as service:
+            service.register("fact", WireResponse(*steps, Send(b"end")))
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", service.url.port, ssl=client
+            )
+            writer.write(GET)
+            for number in range(times):
+                assert await reader.readexactly(1) == b"%d" % number
+                writer.write(b"more %d" % number)
+            assert await reader.read() == b"end"
+            writer.transport.abort()
+
+    run(asyncio.wait_for(talk(), 10))
+
+
 async def test_a_half_close_is_refused_over_tls(
     contexts: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:

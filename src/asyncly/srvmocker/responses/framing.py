@@ -102,8 +102,8 @@ class ConflictingLength(ScriptedResponse):
         ValueError: one is less than 1, or they are equal.
 
     Example:
-        >>> ConflictingLength(5, 10)  # doctest: +ELLIPSIS
-        ConflictingLength(first=5, second=10, script=[Send(b'HTTP/1.1 200 OK...'), Fin()])
+        >>> ConflictingLength(10, 5).fault
+        'two Content-Lengths: 10 and 5'
     """
 
     first: int = 5

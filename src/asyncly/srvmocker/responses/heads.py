@@ -42,7 +42,7 @@ class GarbageResponse(ScriptedResponse):
 
     Example:
         >>> GarbageResponse(seed=7, size=4).script
-        WireResponse(Send(b'\xa51\x85k'), Fin())
+        WireResponse(Send(b'\xb8\xb4\xe6R'), Fin())
     """
 
     seed: int = 0

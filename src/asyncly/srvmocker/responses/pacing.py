@@ -30,7 +30,8 @@ class DripResponse(BaseMockResponse):
     `TimeoutError`, and `curl --max-time` exits with 28.
 
     Args:
-        wrapped: the response; any, a stream or a fault too.
+        wrapped: the response; any, a stream or a fault too. Only an `aiohttp.web.FileResponse`
+            that it returns raises a `TypeError`: the system sends it.
         bytes_per_second: the rate: up to 20, one byte at a time; above, 20 pieces a second.
 
     Raises:
@@ -64,6 +65,11 @@ class DripResponse(BaseMockResponse):
                 answer = raised
         if not isinstance(answer, web.StreamResponse):
             return answer  # refused where every answer is checked
+        if isinstance(answer, web.FileResponse):
+            raise TypeError(
+                "DripResponse cannot slow a FileResponse, which the system sends by itself "
+                "(sendfile); send the bytes of the file: RawResponse(path.read_bytes())"
+            )
         return _Dripped(answer, self.bytes_per_second)
 
 

@@ -61,6 +61,8 @@ class Step(ABC):
 class Send(Step):
     """Write bytes as they are, and wait until the socket has taken all of them.
 
+    Over TLS the last 64 KiB may still wait in the loop for a client that does not read.
+
     Args:
         data: the bytes, of the head or the body of an answer or of neither.
 
@@ -88,7 +90,9 @@ class Send(Step):
         """Write, and wait while the client does not read."""
         transport = request.transport
         if transport is not None and not transport.is_closing():
-            transport.set_write_buffer_limits(high=0)  # a drain is over when all is sent
+            # A drain is over when all is sent. asyncio's TLS pauses at the limit, not above it.
+            tls = transport.get_extra_info("ssl_object") is not None
+            transport.set_write_buffer_limits(high=1 if tls else 0, low=0)
         await request.writer.write(self.data)
         await request.writer.drain()
 
