@@ -6,7 +6,9 @@ async with start_service([MockRoute("GET", "/fact", "fact")]) as service:
     service.assert_called("fact", times=1)
 """
 
-from .comparing import Mismatch
+from .comparing import (
+    Mismatch,
+)
 from .exceptions import (
     MissingResponseError,
     SequenceExhausted,
@@ -14,77 +16,141 @@ from .exceptions import (
     StreamClosedError,
     UnknownHandlerError,
 )
-from .journal import Exchange
-from .matching import Match
-from .proxy import MockProxyService, start_proxy
-from .request import FormFile, RecordedRequest, RequestHistory
+from .journal import (
+    Exchange,
+)
+from .matching import (
+    Match,
+)
+from .proxy import (
+    MockProxyService,
+    start_proxy,
+)
+from .request import (
+    FormFile,
+    RecordedRequest,
+    RequestHistory,
+)
 from .responses import (
+    BadEncoding,
+    BadStatusLine,
     Barrier,
     BaseMockResponse,
     CallbackResponse,
     ChanceResponse,
     ChunkedResponse,
+    ConflictingLength,
     ContentResponse,
     DisconnectResponse,
+    DripResponse,
+    EarlyHints,
+    EmptyResponse,
+    ExpectationFailed,
+    ExtraBytes,
+    Fin,
+    GarbageResponse,
     Gate,
     GatedResponse,
+    HalfClose,
+    InvalidHeader,
     JsonResponse,
     LatencyResponse,
     LiveConnection,
     LiveStream,
+    MalformedChunkResponse,
+    MissingFinalChunk,
     MsgpackResponse,
     NdjsonResponse,
+    OversizedHeaders,
+    Pause,
     RawResponse,
+    Reset,
+    ResetResponse,
+    Send,
     SequenceResponse,
     ServerSentEvent,
     SseResponse,
+    StaleConnection,
+    Stall,
+    StallResponse,
     StreamEnd,
     TomlResponse,
     TruncatedResponse,
+    WireResponse,
     YamlResponse,
 )
-from .routing import MockRoute
-from .serialization import Serializer
-from .service import MockService, start_service
+from .routing import (
+    MockRoute,
+)
+from .serialization import (
+    Serializer,
+)
+from .service import (
+    MockService,
+    start_service,
+)
 
 __all__ = [
+    "BadEncoding",
+    "BadStatusLine",
     "Barrier",
     "BaseMockResponse",
     "CallbackResponse",
     "ChanceResponse",
     "ChunkedResponse",
+    "ConflictingLength",
     "ContentResponse",
     "DisconnectResponse",
+    "DripResponse",
+    "EarlyHints",
+    "EmptyResponse",
     "Exchange",
+    "ExpectationFailed",
+    "ExtraBytes",
+    "Fin",
     "FormFile",
+    "GarbageResponse",
     "Gate",
     "GatedResponse",
+    "HalfClose",
+    "InvalidHeader",
     "JsonResponse",
     "LatencyResponse",
     "LiveConnection",
     "LiveStream",
+    "MalformedChunkResponse",
     "Match",
     "Mismatch",
+    "MissingFinalChunk",
     "MissingResponseError",
     "MockProxyService",
     "MockRoute",
     "MockService",
     "MsgpackResponse",
     "NdjsonResponse",
+    "OversizedHeaders",
+    "Pause",
     "RawResponse",
     "RecordedRequest",
     "RequestHistory",
+    "Reset",
+    "ResetResponse",
+    "Send",
     "SequenceExhausted",
     "SequenceResponse",
     "Serializer",
     "ServerSentEvent",
     "SrvMockerError",
     "SseResponse",
+    "StaleConnection",
+    "Stall",
+    "StallResponse",
     "StreamClosedError",
     "StreamEnd",
     "TomlResponse",
     "TruncatedResponse",
     "UnknownHandlerError",
+    "WireResponse",
     "YamlResponse",
     "start_proxy",
     "start_service",

@@ -62,6 +62,15 @@ class BaseMockResponse(ABC):
         """The responses that this one hands requests on to: those of a sequence, for example."""
         return ()
 
+    def refuses_body(self, request: web.Request) -> bool:
+        """Tell whether a client that waits with its body is answered without it.
+
+        Asked for a request with `Expect: 100-continue` whose body has not come, before the
+        client is told to send it (RFC 9110 §10.1.1). A response with one part asks that part.
+        """
+        parts = self.parts
+        return len(parts) == 1 and parts[0].refuses_body(request)
+
     def check_transport(self, *, tls: bool) -> None:  # noqa: B027 - most can be sent anywhere
         """Refuse to be registered where the answer cannot be sent.
 

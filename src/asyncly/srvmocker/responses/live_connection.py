@@ -13,7 +13,8 @@ from ..journal import CLIENT_LEFT, STOPPED
 from ..text import clip
 from ..waiting import Bell, Wait, cross, runs_here
 from .kinds import EndedBy, Ending
-from .wire import Reset, WireAnswer
+from .steps import Reset
+from .wire import WireAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

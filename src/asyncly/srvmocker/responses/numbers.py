@@ -7,7 +7,7 @@ from typing import TypeGuard
 
 from ..text import shorten
 
-__all__ = ["check_seconds", "is_number"]
+__all__ = ["check_amount", "is_number"]
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -15,15 +15,20 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def check_seconds(seconds: object, wish: str) -> float:
-    """Return the seconds.
+def check_amount(amount: object, wish: str, *, zero: bool = True) -> float:
+    """Return a finite number from 0 up.
+
+    Args:
+        amount: the value.
+        wish: who takes what, for the message.
+        zero: whether 0 is taken too.
 
     Raises:
-        TypeError: they are no number.
-        ValueError: they are negative or not finite.
+        TypeError: it is no number.
+        ValueError: it is out of range.
     """
-    if not is_number(seconds):
-        raise TypeError(f"{wish}, such as 0.5, got {shorten(seconds)}")
-    if not 0 <= seconds < math.inf:
-        raise ValueError(f"{wish} from 0 up, got {seconds!r}")
-    return seconds
+    if not is_number(amount):
+        raise TypeError(f"{wish}, such as 0.5, got {shorten(amount)}")
+    if not 0 <= amount < math.inf or (amount == 0 and not zero):
+        raise ValueError(f"{wish} {'from 0 up' if zero else 'above 0'}, got {amount!r}")
+    return amount

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import count
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..exceptions import SequenceExhausted
@@ -17,6 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["SequenceResponse"]
 
 _OnExhausted = Literal["raise", "cycle", "last"]
+
+
+class _Place:
+    """How many requests a sequence has answered in one registration."""
+
+    turn = 0
 
 
 @dataclass(frozen=True, init=False)
@@ -66,10 +71,21 @@ class SequenceResponse(BaseMockResponse):
 
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Answer with the response whose turn it is."""
-        turn = next(state_of(self, request, count))
+        place = state_of(self, request, _Place)
+        turn = place.turn
+        place.turn += 1
         if turn >= len(self.responses):
             turn = self._after_the_last(turn)
         return await self.responses[turn].response(request)
+
+    def refuses_body(self, request: web.Request) -> bool:
+        """Ask the response whose turn it is."""
+        turn = state_of(self, request, _Place).turn
+        if turn >= len(self.responses):
+            if self.on_exhausted == "raise":
+                return False
+            turn = self._after_the_last(turn)
+        return self.responses[turn].refuses_body(request)
 
     def _after_the_last(self, turn: int) -> int:
         if self.on_exhausted == "cycle":

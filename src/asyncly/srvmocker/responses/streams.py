@@ -14,7 +14,7 @@ from ..serialization import JsonSerializer
 from ..text import shorten
 from .base import BaseMockResponse
 from .canned import Headers, check_headers, check_status, has_no_body
-from .numbers import check_seconds
+from .numbers import check_amount
 from .pieces import Pieces, Source, nothing
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class StreamedResponse(BaseMockResponse):
 
     def __post_init__(self) -> None:
         check_stream(self.status, self.headers)
-        check_seconds(self.interval, "interval takes seconds")
+        check_amount(self.interval, "interval takes seconds")
         vars(self)["_source"] = Source(self.pieces, self.encode, type(self).__name__)
 
     @property

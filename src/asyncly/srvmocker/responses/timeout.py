@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..text import name_function, shorten
 from .base import BaseMockResponse, check_response, state_of
 from .chance import choose_seed
-from .numbers import check_seconds
+from .numbers import check_amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ class LatencyResponse(BaseMockResponse):
             vars(self).update(latency=(low, high), seed=choose_seed(self.seed))
             return
         if not callable(self.latency):
-            check_seconds(self.latency, "latency takes seconds")
+            check_amount(self.latency, "latency takes seconds")
         if self.seed is not None:
             raise ValueError(
                 f"seed={self.seed!r} belongs to a latency of (low, high); "
@@ -80,14 +80,14 @@ class LatencyResponse(BaseMockResponse):
             return lot.uniform(*self.latency)
         if callable(self.latency):
             found = self.latency(request)
-            return check_seconds(found, f"{name_function(self.latency)} must return seconds")
+            return check_amount(found, f"{name_function(self.latency)} must return seconds")
         return self.latency
 
 
 def _check_range(latency: tuple[object, ...] | list[object]) -> tuple[float, float]:
     if len(latency) != 2:
         raise TypeError(f"latency takes (low, high) in seconds, got {shorten(latency)}")
-    low, high = (check_seconds(end, "latency takes seconds") for end in latency)
+    low, high = (check_amount(end, "latency takes seconds") for end in latency)
     if low > high:
         raise ValueError(f"latency takes (low, high), the lower one first, got {latency!r}")
     return low, high

@@ -101,10 +101,17 @@ class MockRequest(web.Request):
         finally:
             self.body_bytes = parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def expect_continue(self) -> None:
-        """Tell a client that waits with its body to send it (RFC 9110 §10.1.1)."""
+    @property
+    def waits_with_body(self) -> bool:
+        """Whether the client waits to be told to send its body (RFC 9110 §10.1.1)."""
+        if self.stream.is_eof():
+            return False
         expected = self.headers.get("Expect", "").lower()
-        if expected == "100-continue" and self.version >= HttpVersion11:
+        return expected == "100-continue" and self.version >= HttpVersion11
+
+    async def expect_continue(self) -> None:
+        """Tell a client that waits with its body to send it."""
+        if self.waits_with_body:
             await self.writer.write(_CONTINUE)
             self.writer.output_size = 0
 
@@ -243,14 +250,17 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         return self.server.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Remember the bytes and parse them."""
-        data = bytes(self.server.buffer[:nbytes])
+        """Take what came into the memory."""
+        self.data_received(bytes(self.server.buffer[:nbytes]))
+
+    def data_received(self, data: bytes) -> None:
+        """Remember the bytes and parse them; some loops hand them over just here."""
         if self._is_new:
             self._data = data
             self._is_new = False
         elif len(self._data) < _LINE_LIMIT:
             self._data += data
-        self.data_received(data)
+        super().data_received(data)
 
     def begin_request(self) -> None:
         """Note that what came so far has become a request."""

@@ -83,7 +83,7 @@ class Dispatcher:
 
     async def handle(self, request: MockRequest) -> web.StreamResponse:
         """Answer one request. It is in the journal before a byte of the answer is sent."""
-        if not request.stream.at_eof():
+        if not request.stream.at_eof() and not self._is_body_refused(request):
             try:
                 await request.receive(self._max_body_size)
             except (Exception, asyncio.CancelledError) as error:
@@ -106,6 +106,19 @@ class Dispatcher:
         request.exchange = exchange
         request.path_params = exchange.request.path_params
         return await self._answer(request, exchange, registration)
+
+    def _is_body_refused(self, request: MockRequest) -> bool:
+        """Tell whether the response to this head answers without the body."""
+        if not request.waits_with_body:
+            return False
+        exchange, _ = self._route(request)
+        name = None if exchange.route is None else exchange.route.handler_name
+        registration = None if name is None else self.registrations.get(name)
+        if registration is None:
+            return False
+        request.registration = registration
+        request.path_params = exchange.request.path_params
+        return registration.response.refuses_body(request)
 
     def _route(self, request: MockRequest) -> tuple[Exchange, tuple[Candidate, ...]]:
         """Find the first route whose match fits; the record is made for it."""
