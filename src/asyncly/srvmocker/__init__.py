@@ -11,9 +11,11 @@ from .exceptions import (
     MissingResponseError,
     SequenceExhausted,
     SrvMockerError,
+    StreamClosedError,
     UnknownHandlerError,
+    WebSocketScriptError,
 )
-from .journal import Exchange
+from .journal import Exchange, WebSocketMessage
 from .matching import Match
 from .proxy import MockProxyService, start_proxy
 from .request import FormFile, RecordedRequest, RequestHistory
@@ -29,7 +31,10 @@ from .responses import (
     SequenceResponse,
     TomlResponse,
     TruncatedResponse,
+    WebSocketConnection,
+    WebSocketResponse,
     YamlResponse,
+    ws,
 )
 from .routing import MockRoute
 from .serialization import Serializer
@@ -58,10 +63,16 @@ __all__ = [
     "SequenceResponse",
     "Serializer",
     "SrvMockerError",
+    "StreamClosedError",
     "TomlResponse",
     "TruncatedResponse",
     "UnknownHandlerError",
+    "WebSocketConnection",
+    "WebSocketMessage",
+    "WebSocketResponse",
+    "WebSocketScriptError",
     "YamlResponse",
     "start_proxy",
     "start_service",
+    "ws",
 ]

@@ -45,6 +45,7 @@ _ASIDE = 3
 """Differences shown of a request that is not the one asked about."""
 _CALLS = 5
 _ROUTES = 10
+_ERROR_LINES = 12
 
 
 def count(number: int, noun: str) -> str:
@@ -80,11 +81,19 @@ def render_exchange(
     """Return what became of a request and, if no route took it, the nearest routes."""
     lines = [f"{indent}{render_request(exchange.request)} → {exchange.outcome}"]
     if exchange.error is not None:
-        lines.append(f"{indent}  {type(exchange.error).__name__}: {shorten(str(exchange.error))}")
+        lines += [f"{indent}  {line}" for line in _describe_error(exchange.error)]
     for route, mismatches in exchange.nearest if nearest is None else nearest:
         lines.append(f"{indent}  nearest route: {route} ({route.handler_name!r})")
         lines += render_mismatches(mismatches, indent + "    ", _ASIDE)
     return lines
+
+
+def _describe_error(error: BaseException) -> list[str]:
+    """Return the lines of an expectation that failed; of any other error, one."""
+    name, text = type(error).__name__, str(error)
+    if isinstance(error, AssertionError) and text:
+        return f"{name}: {text}".split("\n")[:_ERROR_LINES]
+    return [f"{name}: {shorten(text)}"]
 
 
 def render_not_found(

@@ -1,5 +1,6 @@
 """Everything that a server can say, one kind a file."""
 
+from . import ws
 from .base import BaseMockResponse
 from .callback import CallbackResponse
 from .content import ContentResponse
@@ -10,6 +11,8 @@ from .raw import RawResponse
 from .sequence import SequenceResponse
 from .timeout import LatencyResponse
 from .toml import TomlResponse
+from .websocket import WebSocketResponse
+from .websocket_connection import WebSocketConnection
 from .yaml import YamlResponse
 
 __all__ = [
@@ -24,5 +27,8 @@ __all__ = [
     "SequenceResponse",
     "TomlResponse",
     "TruncatedResponse",
+    "WebSocketConnection",
+    "WebSocketResponse",
     "YamlResponse",
+    "ws",
 ]

@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from ..journal import Exchange
     from .canned import Canned
 
-__all__ = ["BaseMockResponse", "Registration", "check_response", "state_of", "walk"]
+__all__ = [
+    "BaseMockResponse",
+    "Registration",
+    "check_response",
+    "exchange_of",
+    "state_of",
+    "walk",
+]
 
 _State = TypeVar("_State")
 
@@ -125,6 +133,21 @@ def state_of(owner: BaseMockResponse, request: web.Request, make: Callable[[], _
             "with; this request came from none. Register it: service.register(name, response)"
         )
     return registration.state(owner, make)
+
+
+def exchange_of(owner: BaseMockResponse, request: web.Request) -> Exchange:
+    """Return the exchange that `request` belongs to, to read its record and note its status.
+
+    Raises:
+        SrvMockerError: the request did not come from a service, so nothing is recorded.
+    """
+    exchange: Exchange | None = getattr(request, "exchange", None)
+    if exchange is None:
+        raise SrvMockerError(
+            f"{type(owner).__name__} needs the record of the request, and this request came from "
+            "no service. Register it: service.register(name, response)"
+        )
+    return exchange
 
 
 def walk(response: BaseMockResponse) -> Iterator[BaseMockResponse]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import AbstractStreamWriter
 
-__all__ = ["Fin", "Send", "Step", "WireAnswer"]
+__all__ = ["Fin", "Reset", "Send", "Step", "WireAnswer"]
 
 
 class Step(ABC):
@@ -43,6 +45,20 @@ class Fin(Step):
         """Close."""
         if request.transport is not None:
             request.transport.close()
+
+
+@dataclass(frozen=True)
+class Reset(Step):
+    """Cut the connection at once (TCP RST, RFC 9293 §3.10.5); what is not sent yet is dropped."""
+
+    async def run(self, request: web.BaseRequest) -> None:
+        """Cut."""
+        if request.transport is None:
+            return
+        connection = request.transport.get_extra_info("socket")
+        if connection is not None:  # closing with nothing to linger for is a reset
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
 
 
 class WireAnswer(web.StreamResponse):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
     from aiohttp.http_parser import RawRequestMessage
 
+    from ..journal import Exchange
     from ..responses.base import Registration
 
 __all__ = ["SENT", "SENT_LAST", "BodyTooLarge", "Connection", "HttpServer", "MockRequest"]
@@ -40,13 +41,16 @@ class MockRequest(web.Request):
     """The request that a response gets: aiohttp's own, with its body already received.
 
     `match_info` holds the values of the names in the route's path. There is no application
-    behind it, so `app` and `config_dict` say so.
+    behind it, so `app` and `config_dict` say so. An answer under way that can end in words of
+    its own protocol sets `break_off`: it is called if the answer raises, once that is noted.
     """
 
     ATTRS = web.Request.ATTRS | frozenset(
         [
             "body_bytes",
+            "break_off",
             "connection",
+            "exchange",
             "path_params",
             "received_at",
             "recorded",
@@ -62,8 +66,15 @@ class MockRequest(web.Request):
     body_bytes: bytes = b""
     path_params: Mapping[str, str] = NO_PARAMS
     registration: Registration | None = None
+    exchange: Exchange | None = None
+    break_off: Callable[[BaseException], Awaitable[None]] | None = None
     recorded: bool = False
     replay: StreamReader | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the service cuts its connections now; else it is the client that left."""
+        return self.connection.server.stopping
 
     async def receive(self, limit: int | None) -> None:
         """Read the whole body into `body_bytes`, which keeps what came if the client leaves.
@@ -153,6 +164,7 @@ class MockRequest(web.Request):
         twin.body_bytes = self.body_bytes
         twin.path_params = self.path_params
         twin.registration = self.registration
+        twin.exchange = self.exchange
         return twin
 
 
