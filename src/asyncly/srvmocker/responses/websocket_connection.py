@@ -384,7 +384,9 @@ class WebSocketConnection:
             said = f"{self._departure.code}" + (f" {message.extra!r}" if message.extra else "")
             self._left = f"the client closed ({said})"
         elif kind is WSMsgType.ERROR:
-            self._closed = True  # aiohttp has closed with the code that the error stands for
+            # aiohttp has closed with the code that the error stands for.
+            self._closed = True
+            self._note("server", "close", "", getattr(data, "code", 1000))
             self._left = f"the client broke the protocol ({data})"
         else:
             self._left = "the client left without a close frame (1006)"
