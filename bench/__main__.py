@@ -38,7 +38,7 @@ def main() -> None:
     """Run the cases, print the table, and write it into the page."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smoke run; writes no page")
-    parser.add_argument("--only", choices=["load", "life", "suite", "routing", "memory", "startup"])
+    parser.add_argument("--only", choices=list(CASES))
     options = parser.parse_args()
     require_wrk()
     peers = peers_python()
@@ -165,6 +165,26 @@ def _memory(peers: str, quick: bool) -> list[Row]:
     ]
 
 
+def _stream(peers: str, quick: bool) -> list[Row]:
+    rounds = "20" if quick else "400"
+    runs = [_json(sys.executable, "stream.py", rounds) for _ in range(1 if quick else 7)]
+    rows = []
+    for name, what in (("delivery", "written and read by a client"), ("send", "written alone")):
+        ours = median(run[f"live_{name}"] for run in runs)
+        bare = median(run[f"bare_{name}"] for run in runs)
+        ratio = median(run[f"live_{name}"] / run[f"bare_{name}"] for run in runs)
+        rows.append(
+            Row(
+                f"an event of a live stream, {what} in the same loop",
+                f"{ours:.1f} µs",
+                f"{bare:.1f} µs: a bare asyncio writer",
+                "< 2× bare",
+                _verdict(f"{ratio:.2f}×", ratio < 2),
+            )
+        )
+    return rows
+
+
 def _startup(peers: str, quick: bool) -> list[Row]:
     added = startup.measure({"ours": sys.executable, "peer": peers}, 2 if quick else 21)
     return [
@@ -184,6 +204,7 @@ CASES = {
     "suite": _suite,
     "routing": _routing,
     "memory": _memory,
+    "stream": _stream,
     "startup": _startup,
 }
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Self
 
 import pytest
 import trio
 
 from asyncly.srvmocker import Exchange, RecordedRequest
 from asyncly.srvmocker.journal import Journal
-from asyncly.srvmocker.waiting import Bell, Wait
+from asyncly.srvmocker.waiting import Bell, Wait, cross
 
 
 def exchange() -> Exchange:
@@ -297,3 +298,104 @@ def test_a_wait_that_is_closed_does_not_warn() -> None:
     wait = Door().wait()
     assert repr(wait) == "<Wait of door.wait()>"
     wait.close()
+
+
+# --- crossing over ----------------------------------------------------------------------
+
+
+class Elsewhere:
+    """A loop on a thread of its own, and something to do there."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.gate = asyncio.Event()
+        self.begun = threading.Event()
+        self.cancelled = threading.Event()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+    async def where(self) -> asyncio.AbstractEventLoop:
+        await asyncio.sleep(0)
+        return asyncio.get_running_loop()
+
+    async def never(self) -> None:
+        try:
+            self.begun.set()
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+    async def fail(self) -> None:
+        raise LookupError("not there")
+
+
+async def test_what_is_done_in_its_own_loop_does_not_cross() -> None:
+    loop = asyncio.get_running_loop()
+    current = asyncio.current_task()
+
+    async def task() -> asyncio.Task[object] | None:
+        return asyncio.current_task()
+
+    assert await cross(loop, task, "call()") is current
+
+
+async def test_asyncio_crosses_to_another_loop() -> None:
+    with Elsewhere() as there:
+        assert await cross(there.loop, there.where, "call()") is there.loop
+        with pytest.raises(LookupError, match="not there"):
+            await cross(there.loop, there.fail, "call()")
+
+
+def test_trio_crosses_to_another_loop() -> None:
+    async def main() -> None:
+        assert await cross(there.loop, there.where, "call()") is there.loop
+        with trio.move_on_after(30) as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(lambda: cross(there.loop, there.never, "call()"))
+                await trio.to_thread.run_sync(there.begun.wait)
+                scope.cancel()
+
+    with Elsewhere() as there:
+        trio.run(main)
+        assert there.cancelled.wait(30)
+
+
+def test_a_thread_crosses_to_a_loop() -> None:
+    with Elsewhere() as there:
+        assert cross(there.loop, there.where, "call()").block() is there.loop
+        with pytest.raises(LookupError, match="not there"):
+            cross(there.loop, there.fail, "call()").block()
+
+
+async def test_cancelling_the_one_who_waits_cancels_what_he_waits_for() -> None:
+    with Elsewhere() as there:
+        task = asyncio.create_task(cross(there.loop, there.never, "call()"))
+        await asyncio.to_thread(there.begun.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await asyncio.to_thread(there.cancelled.wait, 30)
+
+
+def test_a_loop_that_is_closed_is_an_error_and_nothing_is_left() -> None:
+    with Elsewhere() as there:
+        pass
+    with pytest.raises(RuntimeError, match="closed"):
+        cross(there.loop, there.where, "call()").block()
+
+
+def test_a_crossing_that_is_never_awaited_warns() -> None:
+    with Elsewhere() as there:
+        wait = cross(there.loop, there.where, "conn.send(...)")
+        with pytest.warns(RuntimeWarning, match=r"conn.send\(...\) waited for nothing"):
+            wait.__del__()
+        wait.close()

@@ -17,11 +17,22 @@ if TYPE_CHECKING:
     from .request import RecordedRequest
     from .routing import MockRoute
 
-__all__ = ["JOURNAL_LIMIT", "Exchange", "Journal", "WebSocketMessage"]
+__all__ = [
+    "CLIENT_LEFT",
+    "JOURNAL_LIMIT",
+    "STOPPED",
+    "Exchange",
+    "Journal",
+    "WebSocketMessage",
+]
 
 
 JOURNAL_LIMIT = 10_000
 """Exchanges that a server remembers unless told otherwise."""
+
+CLIENT_LEFT = "the client disconnected"
+STOPPED = "the service was stopped"
+"""The faults of an exchange whose connection ended under way, by either side."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,14 @@ class RecordedRequest:
         return MappingProxyType(found)
 
     @property
+    def last_event_id(self) -> str | None:
+        """The id of the last event that a client of server-sent events saw (WHATWG HTML §9.2.4).
+
+        Sent as `Last-Event-ID` when it connects again; None if it was not sent.
+        """
+        return self._headers.get("Last-Event-ID")
+
+    @property
     def text(self) -> str:
         """The body as text: content coding undone, decoded by the charset sent, else UTF-8.
 

@@ -123,7 +123,7 @@ class MockService(Host):
         """
         self._check_name(handler_name)
         self._dispatcher.registrations[handler_name] = Registration(
-            handler_name, response, tls=self._listener.tls
+            handler_name, response, tls=self._listener.tls, journal=self._journal
         )
 
     @property

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from concurrent.futures import Future
 
-__all__ = ["Bell", "Wait"]
+__all__ = ["Bell", "Wait", "cross", "runs_here"]
 
 _T = TypeVar("_T")
 
@@ -135,6 +136,8 @@ class Wait(Coroutine[Any, Any, _T], Generic[_T]):
         block: waits in a plain thread.
     """
 
+    __slots__ = ("_block", "_call", "_coroutine", "_taken", "_wait")
+
     def __init__(
         self, call: str, wait: Callable[[], Coroutine[Any, Any, _T]], block: Callable[[], _T]
     ) -> None:
@@ -192,6 +195,73 @@ class Wait(Coroutine[Any, Any, _T], Generic[_T]):
 
     def __repr__(self) -> str:
         return f"<Wait of {self._call}>"
+
+
+def cross(
+    loop: asyncio.AbstractEventLoop,
+    make_coroutine: Callable[[], Coroutine[Any, Any, _T]],
+    call: str,
+) -> Wait[_T]:
+    """Return what does something in `loop`, and waits there for the result, from anywhere.
+
+    Nothing is done before it is waited for. Awaited in `loop` itself it is the bare coroutine;
+    elsewhere it crosses over, and if the one who waits is cancelled, so is what he waits for.
+
+    Args:
+        loop: where it is done. It must run; a closed one raises `RuntimeError`.
+        make_coroutine: makes what is done there.
+        call: how the user called it, for messages.
+    """
+    return _Crossing(loop, make_coroutine, call)
+
+
+class _Crossing(Wait[_T]):
+    """What `cross` returns. It has methods where `Wait` takes functions: one less thing to make."""
+
+    __slots__ = ("_loop", "_make_coroutine")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        make_coroutine: Callable[[], Coroutine[Any, Any, _T]],
+        call: str,
+    ) -> None:
+        self._call = call
+        self._loop = loop
+        self._make_coroutine = make_coroutine
+        self._coroutine = None
+        self._taken = False
+
+    def _wait(self) -> Coroutine[Any, Any, _T]:
+        return self._make_coroutine() if runs_here(self._loop) else self._wait_elsewhere()
+
+    async def _wait_elsewhere(self) -> _T:
+        future, done = self._start(), Bell()
+        future.add_done_callback(lambda _: done.ring())
+        try:
+            await done.wait(future.done, timeout=None)
+        finally:
+            future.cancel()  # if the one who waits was cancelled
+        return future.result()
+
+    def _block(self) -> _T:
+        return self._start().result()
+
+    def _start(self) -> Future[_T]:
+        coroutine = self._make_coroutine()
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:  # the loop is closed
+            coroutine.close()
+            raise
+
+
+def runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Tell whether `loop` is the one that runs this."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def _in_asyncio() -> bool:

@@ -6,9 +6,13 @@ from .callback import CallbackResponse
 from .content import ContentResponse
 from .faults import DisconnectResponse, TruncatedResponse
 from .json import JsonResponse
+from .live import LiveStream
+from .live_connection import LiveConnection, StreamEnd
 from .msgpack import MsgpackResponse
 from .raw import RawResponse
 from .sequence import SequenceResponse
+from .sse import ServerSentEvent, SseResponse
+from .streams import ChunkedResponse, NdjsonResponse
 from .timeout import LatencyResponse
 from .toml import TomlResponse
 from .websocket import WebSocketResponse
@@ -18,13 +22,20 @@ from .yaml import YamlResponse
 __all__ = [
     "BaseMockResponse",
     "CallbackResponse",
+    "ChunkedResponse",
     "ContentResponse",
     "DisconnectResponse",
     "JsonResponse",
     "LatencyResponse",
+    "LiveConnection",
+    "LiveStream",
     "MsgpackResponse",
+    "NdjsonResponse",
     "RawResponse",
     "SequenceResponse",
+    "ServerSentEvent",
+    "SseResponse",
+    "StreamEnd",
     "TomlResponse",
     "TruncatedResponse",
     "WebSocketConnection",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from ..journal import Exchange
+    from ..journal import Exchange, Journal
     from .canned import Canned
 
 __all__ = [
@@ -74,6 +74,9 @@ class BaseMockResponse(ABC):
             ValueError: it cannot be sent there; the text says why.
         """
 
+    def registered(self, registration: Registration) -> None:  # noqa: B027 - most need not know
+        """Learn where it is registered. Called at each registration, also on all its parts."""
+
 
 class Registration:
     """One response under one handler name, with whatever it remembers there.
@@ -85,23 +88,29 @@ class Registration:
         handler_name: the name.
         response: what is registered.
         tls: whether the service speaks TLS.
+        journal: what arrives at the service.
 
     Raises:
         TypeError: `response` is no response, or its body cannot be encoded.
         ValueError: it cannot be sent by such a service.
     """
 
-    __slots__ = ("_states", "canned", "handler_name", "response", "used")
+    __slots__ = ("__weakref__", "_states", "canned", "handler_name", "journal", "response", "used")
 
-    def __init__(self, handler_name: str, response: BaseMockResponse, *, tls: bool) -> None:
+    def __init__(
+        self, handler_name: str, response: BaseMockResponse, *, tls: bool, journal: Journal
+    ) -> None:
         check_response(response, f"register({handler_name!r}, ...)")
         for part in walk(response):
             part.check_transport(tls=tls)
         self.handler_name = handler_name
         self.response = response
         self.canned = response.canned()
+        self.journal = journal
         self.used = False
         self._states: dict[int, tuple[object, Any]] = {}
+        for part in walk(response):
+            part.registered(self)
 
     def state(self, owner: BaseMockResponse, make: Callable[[], _State]) -> _State:
         """Return what `owner` remembers in this registration; `make()` at the first time."""

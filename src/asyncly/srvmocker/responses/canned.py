@@ -138,6 +138,8 @@ def check_headers(headers: Headers | None) -> CIMultiDict[str]:
         TypeError: they are no mapping or pairs of texts.
         ValueError: a name or a value would break the head (RFC 9110 §5.1, §5.5).
     """
+    if headers is not None and not hasattr(headers, "__len__"):  # it could be read only once
+        raise TypeError(f"headers takes a dict or a list of pairs, got {shorten(headers)}")
     try:
         checked: CIMultiDict[str] = CIMultiDict(headers or ())
     except (TypeError, ValueError):

@@ -42,10 +42,6 @@ class SerializedResponse(BaseMockResponse):
 
     def __post_init__(self) -> None:
         check_status(self.status)
-        if self.headers is None:
-            return
-        if not hasattr(self.headers, "__len__"):
-            raise TypeError(f"headers takes a dict or a list of pairs, got {shorten(self.headers)}")
         check_headers(self.headers)
 
     @cached_property

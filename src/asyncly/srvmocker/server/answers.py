@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from ..journal import Exchange
+from ..journal import CLIENT_LEFT, STOPPED, Exchange
 from ..request import RecordedRequest
 from ..responses.canned import Canned
 from ..text import shorten
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["CLIENT_LEFT", "STOPPED", "ended_by", "is_connected", "malformed", "send", "text_answer"]
 
 _log = logging.getLogger("asyncly.srvmocker")
-
-CLIENT_LEFT = "the client disconnected"
-STOPPED = "the service was stopped"
 
 _AT_ONCE = 64 * 1024
 """Bytes that are handed to the socket without waiting for it; aiohttp's own limit."""
