@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -18,6 +16,8 @@ from . import ws
 from .base import BaseMockResponse, exchange_of
 from .canned import Headers, check_headers
 from .websocket_connection import WebSocketConnection
+from .websocket_link import WebSocketLink
+from .websocket_upgrade import Upgrade, check_protocols, refuse
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -69,30 +69,25 @@ class WebSocketResponse(BaseMockResponse):
 
     def __post_init__(self) -> None:
         check_headers(self.headers)
-        if isinstance(self.protocols, str):
-            raise TypeError(f"protocols takes a list of names; write [{self.protocols!r}]")
         size = self.max_message_size
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
             raise ValueError(f"max_message_size takes bytes from 1 up, or None, got {size!r}")
-        vars(self)["protocols"] = tuple(self.protocols)
+        vars(self)["protocols"] = check_protocols(self.protocols)
         if not callable(self.script):
             vars(self)["script"] = _check_steps(self.script)
 
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Return the answer that will run the script; 426 or 400 if this is no upgrade."""
-        refusal = _refuse(request)
-        if refusal is not None:
-            return refusal
-        answer = _Answer(self)
-        answer.headers.extend(check_headers(self.headers))
-        return answer
+        refusal = refuse(request)
+        return _Answer(self) if refusal is None else refusal
 
-    async def run(self, connection: WebSocketConnection) -> None:
+    async def run(self, link: WebSocketLink) -> None:
         """Run the script.
 
         Raises:
             WebSocketScriptError: the client did something else, or went.
         """
+        connection = WebSocketConnection(link)
         if callable(self.script):
             connection.place = f"in {name_function(self.script)}"
             made = self.script(connection)
@@ -101,66 +96,54 @@ class WebSocketResponse(BaseMockResponse):
                     f"{name_function(self.script)} returned {shorten(made)}: the script of a "
                     "WebSocketResponse is an async function"
                 )
-            await _run(connection, made, "before it returned")
+            await _run(connection, link, made, "before it returned")
             return
         for number, step in enumerate(self.script, 1):
             connection.place = f"at step {number} of {len(self.script)}"
-            await _run(connection, step.run(connection), step.wish)
+            await _run(connection, link, step.run(connection), step.wish)
 
 
-async def _run(connection: WebSocketConnection, part: Awaitable[object], wish: str) -> None:
+async def _run(
+    connection: WebSocketConnection, link: WebSocketLink, part: Awaitable[object], wish: str
+) -> None:
     try:
         await part
     except StreamClosedError as error:
         raise connection.failure(str(error), wish) from None
     except asyncio.CancelledError:
-        if not connection.is_abandoned:
+        if not link.is_abandoned:
             raise
-        await connection.see_it_end()
-        if not connection.closed:
-            raise connection.failure(str(connection.departure), wish) from None
+        await link.see_it_end()
+        if not link.closed:
+            raise connection.failure(str(link.departure), wish) from None
 
 
-class _Answer(web.StreamResponse):
+class _Answer(Upgrade):
     """Takes the upgrade and runs a script in place of a body."""
 
     def __init__(self, response: WebSocketResponse) -> None:
-        super().__init__(status=101)
+        super().__init__(
+            response.protocols,
+            response.headers,
+            compress=response.compress,
+            max_message_size=response.max_message_size,
+        )
         self._response = response
-        self._begun = False
 
-    @property
-    def keep_alive(self) -> bool:
-        """Always False: the connection is no HTTP any more."""
-        return False
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
         """Run the script, once."""
-        if self._begun:
-            return None
-        self._begun = True
+        begun = self.prepared
+        writer = await super().prepare(request)
+        if begun:
+            return writer
         assert isinstance(request, web.Request)  # noqa: S101 - for the type checker
         response = self._response
-        socket = web.WebSocketResponse(
-            autoclose=False,  # the listener of the connection sees these frames itself
-            autoping=False,
-            protocols=response.protocols,
-            compress=response.compress,
-            max_msg_size=response.max_message_size or 0,
-        )
-        socket.headers.extend(self.headers)
         exchange = exchange_of(response, request)
-        await socket.prepare(request)
-        connection = WebSocketConnection(
-            socket, request, exchange, answer_pings=response.answer_pings
-        )
-        request.break_off = connection.break_off
-        await response.run(connection)
-        await connection.finish()
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Do nothing: the script has said all."""
+        link = WebSocketLink(self, request, exchange, answer_pings=response.answer_pings)
+        request.break_off = link.break_off
+        await response.run(link)
+        await link.finish()
+        return writer
 
 
 def _check_steps(script: object) -> tuple[ws.Step, ...]:
@@ -183,37 +166,3 @@ def _check_steps(script: object) -> tuple[ws.Step, ...]:
                 "can never be reached"
             )
     return tuple(script)
-
-
-def _refuse(request: web.Request) -> web.Response | None:
-    """Return the answer to a request that is no opening handshake (RFC 6455 §4.2.1), or None."""
-    headers = request.headers
-    upgrade = headers.get("Upgrade", "").strip().lower()
-    tokens = [token.strip().lower() for token in headers.get("Connection", "").split(",")]
-    if upgrade != "websocket" or "upgrade" not in tokens:
-        text = (
-            f"426: {request.path} speaks WebSocket, and this request asks for no upgrade to it: "
-            "it needs the headers 'Upgrade: websocket' and 'Connection: Upgrade' (RFC 6455 "
-            "§4.1)\nconnect with a WebSocket client: "
-            f"{request.url.with_scheme('wss' if request.secure else 'ws')}\n"
-        )
-        return web.Response(
-            status=426, text=text, headers={"Upgrade": "websocket", "Connection": "Upgrade"}
-        )
-    version = headers.get("Sec-WebSocket-Version")
-    if version != "13":
-        text = f"426: Sec-WebSocket-Version must be 13 (RFC 6455 §4.2.2), got {version!r}\n"
-        more = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
-        return web.Response(status=426, text=text, headers=more)
-    key = headers.get("Sec-WebSocket-Key", "")
-    if not _is_key(key):
-        text = f"400: Sec-WebSocket-Key must be 16 bytes in base64 (RFC 6455 §4.1), got {key!r}\n"
-        return web.Response(status=400, text=text)
-    return None
-
-
-def _is_key(key: str) -> bool:
-    try:
-        return len(base64.b64decode(key)) == 16
-    except (binascii.Error, ValueError):
-        return False

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..matching import UNSET
 from ..text import shorten
-from .websocket_connection import check_close, encode_message
+from .websocket_messages import check_close, encode_message
 
 if TYPE_CHECKING:
     from .websocket_connection import WebSocketConnection
