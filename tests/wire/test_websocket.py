@@ -30,6 +30,7 @@ from asyncly.srvmocker import (
     ws,
 )
 from asyncly.srvmocker.report import render_trouble
+from asyncly.srvmocker.responses.websocket_messages import clip_reason
 
 from .conftest import connect
 
@@ -184,8 +185,9 @@ async def test_pings_that_stay_without_a_pong(service: MockService) -> None:
     service.register("chat", WebSocketResponse([ws.Expect("never")], answer_pings=False))
     url = str(service.url.with_scheme("ws") / "chat")
     async with ws_client(url, ping_interval=0.01, ping_timeout=0.05) as client:
-        with pytest.raises(websockets.ConnectionClosedError, match="keepalive ping timeout"):
-            await client.recv()
+        async with asyncio.timeout(5):
+            with pytest.raises(websockets.ConnectionClosedError, match="keepalive ping timeout"):
+                await client.recv()
 
 
 async def test_messages_that_came_before_they_were_expected(
@@ -641,6 +643,23 @@ async def test_a_client_that_leaves_a_function(service: MockService) -> None:
     assert cancelled == ["cancelled"]
 
 
+async def test_a_function_that_cuts_and_goes_on(service: MockService) -> None:
+    """aiohttp cancels it then, and that is no failure: this side wanted the end."""
+
+    async def cut(connection: WebSocketConnection) -> None:
+        await connection.reset()
+        await asyncio.Event().wait()
+
+    service.register("chat", WebSocketResponse(cut))
+    async with connect(service.url) as raw:
+        await raw.send(HANDSHAKE)
+        with pytest.raises(ConnectionResetError):
+            await raw.rest()
+    [exchange] = service.exchanges
+    await until(lambda: exchange.finished_at is not None)
+    assert (exchange.fault, service.errors) == ("reset by the script", ())
+
+
 async def test_a_client_that_breaks_the_protocol(service: MockService) -> None:
     service.register("chat", WebSocketResponse([ws.Expect("a")]))
     async with connect(service.url) as raw:
@@ -812,3 +831,12 @@ def test_values() -> None:
     script = [ws.Expect({"a": 1}), ws.Send(b"x")]
     assert WebSocketResponse(script) == WebSocketResponse(tuple(script))
     assert repr(script) == "[Expect(value={'a': 1}, timeout=None), Send(data=b'x')]"
+
+
+@pytest.mark.parametrize("size", range(90, 126))
+def test_a_reason_is_cut_between_characters(size: int) -> None:
+    reason = "a" * size + "ü" * 30
+    cut = clip_reason(reason)
+    assert len(cut.encode()) in (122, 123)
+    assert cut.endswith("…")
+    assert reason.startswith(cut[:-1])

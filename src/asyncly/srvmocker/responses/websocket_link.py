@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from aiohttp import WSMsgType
 
 from ..exceptions import StreamClosedError, WebSocketScriptError
-from ..journal import STOPPED, WebSocketMessage
+from ..journal import WebSocketMessage
 from ..waiting import Bell
 from .websocket_messages import clip_reason, encode_message
 
@@ -96,11 +96,7 @@ class WebSocketLink:
     def is_abandoned(self) -> bool:
         """Whether the connection is lost, and not because the service ends."""
         # aiohttp cancels the handler of a client that has left; so does the end of the service.
-        return self.request.transport is None and not self._is_stopping
-
-    @property
-    def _is_stopping(self) -> bool:
-        return getattr(self.request, "stopping", False)
+        return self.request.transport is None and not getattr(self.request, "stopping", False)
 
     async def until(self, satisfied: Callable[[], bool], timeout: float | None) -> bool:
         """Wait for news until `satisfied()`; return whether it is, in time.
@@ -149,8 +145,6 @@ class WebSocketLink:
             self.closed = True
             self._note("server", "close", "", getattr(data, "code", 1000))
             self.departure = f"the client broke the protocol ({data})"
-        elif self._is_stopping:
-            self.departure = STOPPED
         else:
             self.departure = "the client left without a close frame (1006)"
 
