@@ -18,7 +18,9 @@ from asyncly.srvmocker import (
     CallbackResponse,
     JsonResponse,
     LatencyResponse,
+    LiveStream,
     MockRoute,
+    NdjsonResponse,
     RawResponse,
     start_service,
 )
@@ -73,6 +75,27 @@ class Stubborn(BaseMockResponse):
             self.cancelled.set()
         await self.let_go.wait()
         raise RuntimeError("too late")
+
+
+async def test_streams_of_both_kinds_are_cut() -> None:
+    tasks = asyncio.all_tasks()
+    live = LiveStream("ndjson")
+    async with AsyncExitStack() as clients:
+        async with start_service(ROUTES) as service:
+            service.register("fact", live)
+            service.register("stall", NdjsonResponse([1, 2], interval=3600))
+            raws = [await clients.enter_async_context(connect(service.url)) for _ in range(10)]
+            for number, raw in enumerate(raws):
+                await raw.send(GET % (b"stall" if number % 2 else b"fact"))
+                await raw.reader.readuntil(b"\r\n\r\n")
+            conns = [await live.accept() for _ in range(3)]  # two are never accepted
+            assert [conn.is_open for conn in live.connections] == [True] * 5
+            await service.stop()
+        assert live.connections == ()
+        assert {(await conn.closed()).by for conn in conns} == {"service"}
+        assert asyncio.all_tasks() - tasks == set()
+    assert {exchange.fault for exchange in service.exchanges} == {"the service was stopped"}
+    assert service.errors == ()
 
 
 async def test_stalled_and_idle_clients_are_cut() -> None:

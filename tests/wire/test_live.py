@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +14,10 @@ import httpx
 import pytest
 import requests
 import trio
+from aiohttp.test_utils import make_mocked_request
 
 from asyncly.srvmocker import (
+    BaseMockResponse,
     JsonResponse,
     LatencyResponse,
     LiveConnection,
@@ -22,6 +26,7 @@ from asyncly.srvmocker import (
     MockService,
     SequenceResponse,
     ServerSentEvent,
+    SrvMockerError,
     StreamClosedError,
     start_service,
 )
@@ -31,6 +36,8 @@ from .conftest import connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from aiohttp import web
 
 ROUTES = [
     MockRoute("GET", "/events", "events"),
@@ -109,6 +116,19 @@ async def test_the_kinds(
             )
 
 
+async def test_an_empty_piece_does_not_end_the_stream(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    live = LiveStream("chunked")
+    service.register("events", live)
+    async with session.get("/events") as answer:
+        conn = await live.accept()
+        for piece in (b"", b"one", b""):
+            await conn.send(piece)
+        await conn.close()
+        assert await answer.read() == b"one"
+
+
 async def test_a_client_that_leaves_is_seen(
     live: LiveStream, session: aiohttp.ClientSession, service: MockService
 ) -> None:
@@ -150,6 +170,41 @@ async def test_sending_in_the_very_moment_of_the_end_is_refused_too(
         with pytest.raises(StreamClosedError, match="the client left"):
             while True:
                 await conn.send("x" * 1_000_000)
+
+
+async def test_a_client_that_resets_while_it_does_not_read_ends_the_sending(
+    live: LiveStream, service: MockService
+) -> None:
+    async with connect(service.url) as raw:
+        raw.writer.transport.pause_reading()  # type: ignore[attr-defined] # asyncio's have it
+        await raw.send(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        conn = await live.accept()
+        sending = asyncio.create_task(conn.send("x" * 30_000_000))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not sending.done()
+        linger = struct.pack("ii", 1, 0)
+        raw.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        raw.writer.transport.abort()
+        with pytest.raises(StreamClosedError, match="the client left"):
+            await sending
+
+
+async def test_leaving_ends_a_sending_that_waits_for_its_client() -> None:
+    live = LiveStream("chunked")
+    async with start_service(ROUTES) as service:
+        service.register("events", live)
+        async with connect(service.url) as raw:
+            raw.writer.transport.pause_reading()  # type: ignore[attr-defined] # as above
+            await raw.send(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+            conn = await live.accept()
+            sending = asyncio.create_task(conn.send(b"x" * 30_000_000))
+            for _ in range(3):
+                await asyncio.sleep(0)
+            await service.stop()
+            assert (await conn.closed()).by == "service"
+            with pytest.raises(StreamClosedError, match="the service was stopped"):
+                await sending
 
 
 async def test_a_reset_is_an_error_in_mid_stream(
@@ -263,6 +318,33 @@ async def test_a_head_is_answered_with_the_head_alone(
         assert answer.status == 200
         assert answer.headers["Content-Type"] == "text/event-stream"
     assert live.connections == ()
+
+
+async def test_a_response_of_a_users_own_hands_a_copy_of_its_request_on(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    live = LiveStream("sse")
+
+    class Rewritten(BaseMockResponse):
+        async def response(self, request: web.Request) -> web.StreamResponse:
+            return await live.response(request.clone(rel_url="/other"))
+
+    service.register("events", Rewritten())
+    async with session.get("/events") as answer:
+        conn = await live.accept()
+        assert conn.request is service.last_call("events")
+        await conn.send("one")
+        await conn.close()
+        assert await answer.text() == "data: one\n\n"
+
+
+async def test_a_request_that_came_from_no_service_is_refused() -> None:
+    with pytest.raises(SrvMockerError) as caught:
+        await LiveStream("sse").response(make_mocked_request("GET", "/"))
+    assert str(caught.value) == (
+        "LiveStream needs the record of the request, and this request came from no service. "
+        "Register it: service.register(name, response)"
+    )
 
 
 async def test_what_a_stream_cannot_send_is_refused_and_the_stream_goes_on(
@@ -396,3 +478,21 @@ def test_a_test_in_another_loop(threaded: MockService, run: Any) -> None:
             asyncio.run(_drive(live))
         assert got.result().text == '{"n": 1}\n{"n": 2}\n'
     assert threaded.exchanges[0].outcome == "200"
+
+
+def test_uvloop() -> None:
+    async def main() -> None:
+        live = LiveStream("sse")
+        async with start_service(ROUTES) as service, aiohttp.ClientSession() as session:
+            service.register("events", live)
+            async with session.get(service.url / "events") as answer:
+                conn = await live.accept()
+                await conn.send("one")
+                assert await answer.content.readuntil(b"\n\n") == b"data: one\n\n"
+                conn.reset()
+                with pytest.raises(aiohttp.ClientPayloadError, match="reset by peer"):
+                    await answer.read()
+            assert service.exchanges[0].fault == "reset by the test"
+
+    uvloop = pytest.importorskip("uvloop")
+    uvloop.run(main())

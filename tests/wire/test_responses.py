@@ -379,6 +379,32 @@ async def test_a_stream_of_a_users_own(
     assert service.exchanges[0].outcome == "200"
 
 
+async def test_a_client_that_leaves_ends_a_stream_of_a_users_own(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    ended = asyncio.Event()
+
+    class Endless(BaseMockResponse):
+        async def response(self, request: web.Request) -> web.StreamResponse:
+            answer = web.StreamResponse()
+            await answer.prepare(request)
+            try:
+                while True:
+                    await answer.write(b"more\n")
+                    await asyncio.sleep(0)
+            finally:
+                ended.set()
+
+    service.register("fact", Endless())
+    async with session.get("/fact") as answer:
+        assert await answer.content.readline() == b"more\n"
+        answer.close()
+    await ended.wait()
+    await asyncio.sleep(0)
+    assert service.exchanges[0].fault == "the client disconnected"
+    assert service.errors == ()
+
+
 async def test_a_websocket_of_a_users_own(
     service: MockService, session: aiohttp.ClientSession
 ) -> None:

@@ -200,6 +200,27 @@ async def test_a_client_that_leaves_ends_the_stream(
     assert service.errors == ()
 
 
+@pytest.mark.parametrize("make", [made, made_async])
+async def test_a_generator_is_closed_when_the_client_leaves_between_two_pieces(
+    service: MockService, session: aiohttp.ClientSession, make: Callable[[], Any]
+) -> None:
+    generators: list[Any] = []  # holds them, so that nothing else closes them
+
+    def remember() -> object:
+        generators.append(make())
+        return generators[0]
+
+    service.register("fact", ChunkedResponse(remember, interval=3600))
+    async with session.get("/fact") as answer:
+        await answer.content.readexactly(3)
+        answer.close()
+    (generator,) = generators
+    frame = "gi_frame" if make is made else "ag_frame"
+    async with asyncio.timeout(5):
+        while getattr(generator, frame) is not None:
+            await asyncio.sleep(0)
+
+
 async def test_an_endless_stream_starves_nobody(
     service: MockService, session: aiohttp.ClientSession
 ) -> None:

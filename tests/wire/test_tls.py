@@ -12,7 +12,7 @@ import pytest
 import requests
 import trustme
 
-from asyncly.srvmocker import JsonResponse, start_service
+from asyncly.srvmocker import JsonResponse, LiveStream, start_service
 
 from .conftest import ROUTES
 
@@ -102,3 +102,26 @@ def test_a_path_in_place_of_a_context_is_told_what_is_taken() -> None:
     with pytest.raises(TypeError) as caught:
         start_service(ROUTES, ssl_context="cert.pem")  # type: ignore[arg-type]
     assert str(caught.value) == "ssl_context takes an ssl.SSLContext, got 'cert.pem'"
+
+
+async def test_a_live_stream_over_https_is_sent_and_reset(
+    server_context: ssl.SSLContext, client_context: ssl.SSLContext
+) -> None:
+    live = LiveStream("ndjson")
+    connector = aiohttp.TCPConnector(ssl=client_context)
+    async with (
+        start_service(ROUTES, ssl_context=server_context) as service,
+        aiohttp.ClientSession(service.url, connector=connector) as session,
+    ):
+        service.register("fact", live)
+        async with session.get("/fact") as answer:
+            conn = await live.accept()
+            await conn.send({"n": 1})
+            assert await answer.content.readline() == b'{"n": 1}\n'
+            conn.reset()
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
+        assert (await conn.closed()).by == "test"
+        async with session.get("/fact") as answer:
+            conn = await live.accept()
+        assert (await conn.closed()).by == "client"

@@ -105,6 +105,7 @@ class LiveStream(BaseMockResponse):
             return bool(taken)
 
         def give() -> LiveConnection:
+            __tracebackhide__ = True
             if not taken:
                 raise AssertionError(self._describe_absence(timeout))
             return taken[0]

@@ -117,7 +117,8 @@ class LiveConnection:
             except ConnectionError:  # in the moment of its end
                 pass
             else:
-                return
+                if not self._over.cancelled():  # else it was cut while this waited
+                    return
         await self._refusal("conn.send(...)")
 
     def receive(self, timeout: float | None = 5.0) -> Wait[str | bytes]:
@@ -227,6 +228,7 @@ class LiveConnection:
         """
 
         def end() -> StreamEnd:
+            __tracebackhide__ = True
             if self._end is None:
                 raise AssertionError(
                     f"{self._client} is still there after {timeout:g} s: it neither left, nor "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
 __all__ = ["Fin", "Reset", "Send", "Step", "WireAnswer"]
+
+
+# struct linger: on, zero seconds. Windows has shorts in it.
+_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class Step(ABC):
@@ -57,7 +62,7 @@ class Reset(Step):
             return
         connection = request.transport.get_extra_info("socket")
         if connection is not None:  # closing with nothing to linger for is a reset
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         request.transport.abort()
 
 
