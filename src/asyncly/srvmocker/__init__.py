@@ -15,9 +15,11 @@ from .exceptions import (
     SrvMockerError,
     StreamClosedError,
     UnknownHandlerError,
+    WebSocketScriptError,
 )
 from .journal import (
     Exchange,
+    WebSocketMessage,
 )
 from .matching import (
     Match,
@@ -76,8 +78,11 @@ from .responses import (
     StreamEnd,
     TomlResponse,
     TruncatedResponse,
+    WebSocketConnection,
+    WebSocketResponse,
     WireResponse,
     YamlResponse,
+    ws,
 )
 from .routing import (
     MockRoute,
@@ -150,8 +155,13 @@ __all__ = [
     "TomlResponse",
     "TruncatedResponse",
     "UnknownHandlerError",
+    "WebSocketConnection",
+    "WebSocketMessage",
+    "WebSocketResponse",
+    "WebSocketScriptError",
     "WireResponse",
     "YamlResponse",
     "start_proxy",
     "start_service",
+    "ws",
 ]

@@ -6,7 +6,8 @@
     ├── SequenceExhausted
     └── StreamClosedError     (also a ConnectionError)
 
-A failed expectation is none of these: it is an `AssertionError`, as test runners expect.
+A failed expectation is none of these: it is an `AssertionError`, as test runners expect. That
+of a WebSocket's script is a `WebSocketScriptError`, kept in `service.errors`.
 A wrong argument is a `TypeError` or a `ValueError`.
 """
 
@@ -16,7 +17,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "MissingResponseError",
@@ -24,6 +25,7 @@ __all__ = [
     "SrvMockerError",
     "StreamClosedError",
     "UnknownHandlerError",
+    "WebSocketScriptError",
 ]
 
 _SHOWN = 10
@@ -80,3 +82,20 @@ class StreamClosedError(SrvMockerError, ConnectionError):
 
     The text says who ended it: the client, the test, or the end of the service.
     """
+
+
+class WebSocketScriptError(AssertionError):
+    """A client did not do what the script of a `WebSocketResponse` expected of it.
+
+    It sent another message, or none in time, or it closed or left before the script was through.
+    The client got a close frame that says the same in short.
+
+    Attributes:
+        mismatches: each difference of the message that came (`Mismatch`); may be empty.
+        reason: the short form, as in the close frame.
+    """
+
+    def __init__(self, text: str, reason: str = "", mismatches: Sequence[object] = ()) -> None:
+        self.reason = reason or text
+        self.mismatches = tuple(mismatches)
+        super().__init__(text)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
+from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from .text import clip
 from .waiting import Bell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .comparing import Mismatch
     from .request import RecordedRequest
     from .routing import MockRoute
 
-__all__ = ["CLIENT_LEFT", "JOURNAL_LIMIT", "STOPPED", "Exchange", "Journal"]
+__all__ = [
+    "CLIENT_LEFT",
+    "JOURNAL_LIMIT",
+    "STOPPED",
+    "Exchange",
+    "Journal",
+    "WebSocketMessage",
+]
+
 
 JOURNAL_LIMIT = 10_000
 """Exchanges that a server remembers unless told otherwise."""
@@ -24,6 +34,33 @@ JOURNAL_LIMIT = 10_000
 CLIENT_LEFT = "the client disconnected"
 STOPPED = "the service was stopped"
 """The faults of an exchange whose connection ended under way, by either side."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketMessage:
+    """What one side of a WebSocket said (RFC 6455 §5): a message or a control frame.
+
+    Attributes:
+        sender: `"client"` or `"server"`.
+        kind: `"text"`, `"binary"`, `"ping"`, `"pong"` or `"close"`.
+        data: the text (str), also the reason of a close; else the bytes.
+        code: the code of a close (int); 1005 if it came without one. None for other kinds.
+        at: `time.monotonic()` in seconds, as in `RecordedRequest.received_at`.
+    """
+
+    sender: Literal["client", "server"]
+    kind: Literal["text", "binary", "ping", "pong", "close"]
+    data: str | bytes
+    at: float
+    code: int | None = None
+
+    def json(self) -> Any:
+        """Return the data parsed as JSON, a fresh value at every call.
+
+        Raises:
+            ValueError: it is no JSON.
+        """
+        return json.loads(self.data)
 
 
 class Exchange:
@@ -48,12 +85,24 @@ class Exchange:
     fault: str | None = None
     error: BaseException | None = None
     finished_at: float | None = None
+    _messages: Sequence[WebSocketMessage] = ()
 
     def __init__(self, request: RecordedRequest, route: MockRoute | None) -> None:
         self.request = request
         self.route = route
         if route is None:
             self.refused = True
+
+    @property
+    def messages(self) -> tuple[WebSocketMessage, ...]:
+        """What was said on a WebSocket, by both sides, in order; empty for anything else."""
+        return tuple(self._messages)
+
+    def log_messages(self) -> list[WebSocketMessage]:
+        """Return the list that the server adds messages to; it is made at the first call."""
+        if not isinstance(self._messages, list):
+            self._messages = []
+        return self._messages
 
     def finish(self, status: int | None = None, fault: str | None = None) -> None:
         """Note how the exchange ended."""

@@ -52,6 +52,7 @@ _NAMED = 5
 """Routes that are named on one line."""
 _TARGET = 100
 """Characters that a request target may take."""
+_ERROR_LINES = 12
 
 
 def count(number: int, noun: str) -> str:
@@ -90,12 +91,18 @@ def render_exchange(
     request = (render_target if refused else render_request)(exchange.request)
     lines = [f"{indent}{request} → {exchange.outcome}"]
     if exchange.error is not None and not refused:
-        error = redact(describe_error(exchange.error, VALUE_LIMIT), exchange.request.headers)
-        lines.append(f"{indent}  {error}".replace("\n", "\\n"))
+        lines += [f"{indent}  {line}" for line in _error_lines(exchange.error, exchange.request)]
     for route, mismatches in exchange.nearest if nearest is None else nearest:
         lines.append(f"{indent}  nearest route: {route} ({route.handler_name!r})")
         lines += render_mismatches(mismatches, indent + "    ", _ASIDE)
     return lines
+
+
+def _error_lines(error: BaseException, request: RecordedRequest) -> list[str]:
+    """Return the lines of an expectation that failed; of any other error, one."""
+    if isinstance(error, AssertionError):
+        return redact(describe_error(error), request.headers).split("\n")[:_ERROR_LINES]
+    return [redact(describe_error(error, VALUE_LIMIT), request.headers).replace("\n", "\\n")]
 
 
 def render_not_found(

@@ -1,5 +1,8 @@
 """Everything that a server can say, one kind a file."""
 
+from . import (
+    ws,
+)
 from .base import (
     BaseMockResponse,
 )
@@ -88,6 +91,12 @@ from .timeout import (
 from .toml import (
     TomlResponse,
 )
+from .websocket import (
+    WebSocketResponse,
+)
+from .websocket_connection import (
+    WebSocketConnection,
+)
 from .wire import (
     WireResponse,
 )
@@ -140,6 +149,9 @@ __all__ = [
     "StreamEnd",
     "TomlResponse",
     "TruncatedResponse",
+    "WebSocketConnection",
+    "WebSocketResponse",
     "WireResponse",
     "YamlResponse",
+    "ws",
 ]

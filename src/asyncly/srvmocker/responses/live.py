@@ -12,9 +12,11 @@ from ..waiting import Bell, Wait
 from .base import BaseMockResponse, exchange_of
 from .kinds import KINDS
 from .live_connection import LiveConnection
-from .streams import head_only
+from .websocket_upgrade import check_protocols
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aiohttp import web
 
     from .base import Registration
@@ -33,9 +35,11 @@ class LiveStream(BaseMockResponse):
     names and with several services; the clients of all of them come to the same `accept()`.
 
     Args:
-        kind: `"sse"` for server-sent events, `"ndjson"` for JSON lines, `"chunked"` for bytes.
-        status: the status code.
+        kind: `"sse"` for server-sent events, `"ndjson"` for JSON lines, `"chunked"` for bytes,
+            `"websocket"` for messages in both directions.
+        status: the status code; a WebSocket is always answered 101.
         headers: a mapping or pairs; a Content-Type here wins.
+        protocols: sub-protocols that a WebSocket speaks (RFC 6455 §1.9).
 
     Raises:
         TypeError: an argument is of the wrong type.
@@ -59,15 +63,17 @@ class LiveStream(BaseMockResponse):
 
     def __init__(
         self,
-        kind: Literal["sse", "ndjson", "chunked"],
+        kind: Literal["sse", "ndjson", "chunked", "websocket"],
         *,
         status: int = 200,
         headers: Headers | None = None,
+        protocols: Iterable[str] = (),
     ) -> None:
         if kind not in KINDS:
             known = ", ".join(map(repr, KINDS))
             raise ValueError(f"LiveStream takes one of the kinds {known}, got {shorten(kind)}")
-        KINDS[kind].check(status, headers)
+        self.protocols = check_protocols(protocols)
+        KINDS[kind].check(status, headers, self.protocols)
         self.kind = kind
         self.status = status
         self.headers = headers
@@ -118,11 +124,12 @@ class LiveStream(BaseMockResponse):
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Open the stream and hold it until it ends; a HEAD is answered with the head alone."""
         exchange = exchange_of(self, request)
-        channel = KINDS[self.kind](request, self.status, self.headers)
-        if head_only(request):
-            return channel.answer
+        channel = KINDS[self.kind](request, self.status, self.headers, self.protocols)
+        refusal = channel.refuse()
+        if refusal is not None:
+            return refusal
         exchange.status = channel.answer.status  # before the first byte: a test may look at it
-        await channel.open()
+        await channel.open(exchange)
         connection = LiveConnection(exchange, channel)
         self._open[connection] = None
         self._arrived.append(connection)
@@ -152,4 +159,7 @@ class LiveStream(BaseMockResponse):
         )
 
     def __repr__(self) -> str:
-        return f"LiveStream({self.kind!r}, status={self.status}, headers={self.headers!r})"
+        protocols = f", protocols={self.protocols}" if self.protocols else ""
+        return (
+            f"LiveStream({self.kind!r}, status={self.status}, headers={self.headers!r}{protocols})"
+        )

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..exceptions import StreamClosedError
 from ..journal import CLIENT_LEFT, STOPPED
 from ..text import clip
-from ..waiting import Bell, Wait, cross, runs_here
+from ..waiting import Wait, cross, runs_here
 from .kinds import EndedBy, Ending
 from .steps import Reset
+from .websocket_messages import check_close
 from .wire import WireAnswer
 
 if TYPE_CHECKING:
@@ -41,15 +42,19 @@ class StreamEnd:
         after: seconds from the arrival of the request to the end.
         sent: bytes of the stream that were handed to the socket, without head and framing.
         at: `time.monotonic()` in seconds, as in `RecordedRequest.received_at`.
+        code: of a WebSocket, the code of the client's close frame (int); 1005 if that had none,
+            1006 if there was no frame. None for other kinds.
     """
 
     by: EndedBy
     after: float
     sent: int
     at: float
+    code: int | None = None
 
     def __str__(self) -> str:
-        who = {"client": "the client left", "test": "the test ended it"}
+        code = "" if self.code is None else f" ({self.code})"
+        who = {"client": f"the client left{code}", "test": "the test ended it"}
         return (
             f"{who.get(self.by, STOPPED)} {self.after:.3g} s after its request, "
             f"when {self.sent} bytes were sent"
@@ -69,7 +74,7 @@ class LiveConnection:
         self._loop = asyncio.get_running_loop()
         self._over: asyncio.Future[Ending] = self._loop.create_future()
         self._by: EndedBy = "test"
-        self._bell = Bell()
+        self._bell = channel.bell
         self._end: StreamEnd | None = None
         self._sent = 0
 
@@ -96,7 +101,7 @@ class LiveConnection:
 
         Args:
             data: bytes for `"chunked"`; what JSON has a form for for `"ndjson"`; that, text or a
-                `ServerSentEvent` for `"sse"`.
+                `ServerSentEvent` for `"sse"`; that, text or bytes for `"websocket"`.
 
         Raises:
             StreamClosedError: the stream has ended; it is a `ConnectionError` too.
@@ -117,18 +122,90 @@ class LiveConnection:
                     return
         await self._refusal("conn.send(...)")
 
-    def close(self) -> Wait[None]:
+    def receive(self, timeout: float | None = 5.0) -> Wait[str | bytes]:
+        """Wait for the next message of a WebSocket's client, and return it.
+
+        What came before is given first, also when the client has gone since.
+
+        Args:
+            timeout: seconds to wait; None waits for ever.
+
+        Raises:
+            AssertionError: no message came in time.
+            StreamClosedError: the stream has ended, and every message of it was received.
+            TypeError: this is no WebSocket: its client has nothing to say.
+        """
+        self._check_speaks("receive()")
+        taken: list[str | bytes] = []
+        ended = False
+
+        def take() -> bool:
+            nonlocal ended
+            ended = self._end is not None or self._channel.is_silent  # before it is emptied
+            if not taken and (message := self._channel.take()) is not None:
+                taken.append(message)
+            return bool(taken) or ended
+
+        def give() -> str | bytes:
+            if taken:
+                return taken[0]
+            if ended:
+                raise StreamClosedError(self._describe_end("conn.receive() waits for nothing"))
+            raise AssertionError(f"{self._client} sent no message in {timeout:g} s")
+
+        return self._bell.until(take, timeout=timeout, then=give, call="conn.receive()")
+
+    def ping(self, data: bytes = b"") -> Wait[None]:
+        """Send a WebSocket's ping; the client's pong will be in `exchange.messages`.
+
+        Raises:
+            StreamClosedError: the stream has ended.
+            TypeError: this is no WebSocket.
+        """
+        self._check_speaks("ping()")
+        if self._end is not None:
+            return self._refusal("conn.ping()")
+        return cross(self._loop, lambda: self._ping(data), "conn.ping()")
+
+    async def _ping(self, data: bytes) -> None:
+        try:
+            await self._channel.ping(data)
+        except ConnectionError:
+            await self._refusal("conn.ping()")
+
+    def _check_speaks(self, call: str) -> None:
+        if not self._channel.speaks:
+            raise TypeError(
+                f'conn.{call} is for LiveStream("websocket"): the client of any other kind has '
+                "nothing more to say"
+            )
+
+    def close(self, code: int = 1000, reason: str = "") -> Wait[None]:
         """End the stream in order: the client sees that it is complete.
 
-        Waits until the end is written. A stream that has ended stays as it is.
+        Waits until the end is written; for the close frame with which a WebSocket's client
+        answers, wait with `closed()`. A stream that has ended stays as it is.
+
+        Args:
+            code: of a WebSocket's close frame.
+            reason: of a WebSocket's close frame; at most 123 bytes.
+
+        Raises:
+            TypeError: this is no WebSocket, and a code was given.
+            ValueError: no close frame can hold that (RFC 6455 §7.4).
         """
+        check_close(code, reason)
+        if (code, reason) != (1000, ""):
+            self._check_speaks("close(code, reason)")
         if self._end is not None:
             return self._ended(None, lambda: None, "conn.close()")
-        return cross(self._loop, self._close, "conn.close()")
+        return cross(self._loop, lambda: self._close(code, reason), "conn.close()")
 
-    async def _close(self) -> None:
-        self._finish_with(self._channel.close)
-        await self._ended(None, lambda: None, "conn.close()")
+    async def _close(self, code: int, reason: str) -> None:
+        self._finish_with(lambda: self._channel.close(code, reason))
+        await self._bell.wait(
+            lambda: self._end is not None or self._channel.is_silent, timeout=None
+        )
 
     def reset(self) -> None:
         """Cut the connection (TCP RST): the client sees an error in mid stream."""
@@ -171,11 +248,13 @@ class LiveConnection:
         """Return what waits for the end of a stream that is ending, and says why it ended."""
 
         def refuse() -> None:
-            raise StreamClosedError(
-                f"{call} reaches nobody, for the stream to {self._client} has ended: {self._end}"
-            )
+            raise StreamClosedError(self._describe_end(f"{call} reaches nobody"))
 
         return self._ended(None, refuse, call)
+
+    def _describe_end(self, what: str) -> str:
+        how = self._end or "one side has closed"
+        return f"{what}, for the stream to {self._client} has ended: {how}"
 
     @property
     def _client(self) -> str:
@@ -201,7 +280,8 @@ class LiveConnection:
     def _finish(self, on_end: Callable[[LiveConnection], None]) -> None:
         by = _BY.get(self._exchange.fault or "", self._by)
         at = monotonic()
-        self._end = StreamEnd(by, at - self.request.received_at, self._sent, at)
+        code = self._channel.client_code
+        self._end = StreamEnd(by, at - self.request.received_at, self._sent, at, code)
         on_end(self)
         self._bell.ring()
 

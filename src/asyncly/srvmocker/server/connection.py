@@ -46,12 +46,14 @@ class MockRequest(web.Request):
     """The request that a response gets: aiohttp's own, with its body already received.
 
     `match_info` holds the values of the names in the route's path. There is no application
-    behind it, so `app` and `config_dict` say so.
+    behind it, so `app` and `config_dict` say so. An answer under way that can end in words of
+    its own protocol sets `break_off`: it is called if the answer raises, once that is noted.
     """
 
     ATTRS = web.Request.ATTRS | frozenset(
         [
             "body_bytes",
+            "break_off",
             "connection",
             "head",
             "exchange",
@@ -73,8 +75,14 @@ class MockRequest(web.Request):
     path_params: Mapping[str, str] = NO_PARAMS
     registration: Registration | None = None
     exchange: Exchange | None = None
+    break_off: Callable[[BaseException], Awaitable[None]] | None = None
     recorded: bool = False
     replay: StreamReader | None = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the service cuts its connections now; else it is the client that left."""
+        return self.connection.server.stopping
 
     async def receive(self, limit: int | None) -> None:
         """Read the whole body into `body_bytes`, which keeps what came if the client leaves.

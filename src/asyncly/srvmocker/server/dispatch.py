@@ -212,6 +212,8 @@ class Dispatcher:
         _log.error("%s: the response raised", exchange.request, exc_info=error)
         if request.writer.output_size > 0:  # a part is sent: no status can be sent any more
             exchange.finish(exchange.status, "the answer broke off: its response raised")
+            if request.break_off is not None:
+                await request.break_off(error)
             if request.transport is not None:
                 request.transport.close()
             return SENT_LAST
