@@ -9,8 +9,8 @@ from ..exceptions import StreamClosedError, WebSocketScriptError
 from ..matching import UNSET
 from ..report import render_mismatches
 from ..text import ABSENT, shorten
+from .steps import Reset
 from .websocket_messages import as_meant, check_close, explain
-from .wire import Reset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
