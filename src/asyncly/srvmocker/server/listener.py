@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
+from .outage import dig_hole, fill_hole, hold
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from .outage import State
 
 __all__ = ["Acceptor", "Listener"]
 
@@ -47,6 +51,8 @@ class Listener:
         self._ssl_context = ssl_context
         self._socket: socket.socket | None = None
         self._url: URL | None = None
+        self._fillers: list[socket.socket] = []
+        self.state: State = "up"
 
     def bind(self) -> socket.socket:
         """Bind and listen, if that is not done yet.
@@ -63,6 +69,11 @@ class Listener:
     def tls(self) -> bool:
         """Whether it speaks TLS."""
         return self._ssl_context is not None
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the port is ours now."""
+        return self._socket is not None
 
     @property
     def has_url(self) -> bool:
@@ -101,12 +112,36 @@ class Listener:
         """
         return Acceptor(self.bind().dup(), connect, self._ssl_context)
 
+    def enter(self, state: State) -> None:
+        """Let the port be served, or go on without anybody who serves it.
+
+        Raises:
+            OSError: the system refuses.
+        """
+        if state == self.state or self._socket is None:
+            return
+        bound = self._socket
+        if self.state == "refused":
+            bound.listen(_BACKLOG)
+        elif self.state == "blackhole":
+            fillers, self._fillers = self._fillers, []
+            fill_hole(bound, fillers, _BACKLOG)
+        if state == "refused":
+            self._url = self.url
+            self._socket = hold(bound)
+        elif state == "blackhole":
+            self._fillers = dig_hole(bound)
+        self.state = state
+
     def close(self) -> None:
         """Give the port back."""
         if self._socket is not None:
             self._url = self.url
             self._socket.close()
             self._socket = None
+        while self._fillers:
+            self._fillers.pop().close()
+        self.state = "up"
 
 
 class Acceptor:
