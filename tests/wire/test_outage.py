@@ -176,7 +176,7 @@ async def test_an_outage_within_another_is_refused(service: MockService) -> None
 
 async def test_an_outage_that_there_is_not_is_refused(service: MockService) -> None:
     with pytest.raises(ValueError, match="outage takes one of") as caught:
-        service.outage("slow")
+        service.outage("slow")  # type: ignore[arg-type]
     assert str(caught.value) == ("outage takes one of 'refused', 'silent', 'blackhole', got 'slow'")
 
 

@@ -7,7 +7,7 @@ import socket
 import ssl
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
@@ -50,6 +50,7 @@ class Listener:
         self._address = (host, port)
         self._ssl_context = ssl_context
         self._socket: socket.socket | None = None
+        self._bound_to: tuple[Any, ...] | None = None
         self._url: URL | None = None
         self._fillers: list[socket.socket] = []
         self.state: State = "up"
@@ -62,6 +63,7 @@ class Listener:
         """
         if self._socket is None:
             self._socket = _bind(*self._address)
+            self._bound_to = self._socket.getsockname()
             self._url = None
         return self._socket
 
@@ -78,7 +80,7 @@ class Listener:
     @property
     def has_url(self) -> bool:
         """Whether it is, or was, bound."""
-        return self._url is not None or self._socket is not None
+        return self._bound_to is not None
 
     @property
     def url(self) -> URL:
@@ -88,10 +90,9 @@ class Listener:
             RuntimeError: it is not bound yet.
         """
         if self._url is None:
-            if self._socket is None:
+            if self._bound_to is None:
                 raise RuntimeError("the service has no URL before it is started")
-            host: str = self._socket.getsockname()[0]
-            port: int = self._socket.getsockname()[1]
+            host, port = self._bound_to[:2]
             if host in ("0.0.0.0", "::"):  # noqa: S104 - every address is reached over loopback
                 host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
             scheme = "https" if self.tls else "http"
@@ -127,7 +128,6 @@ class Listener:
             fillers, self._fillers = self._fillers, []
             fill_hole(bound, fillers, _BACKLOG)
         if state == "refused":
-            self._url = self.url
             self._socket = hold(bound)
         elif state == "blackhole":
             self._fillers = dig_hole(bound)
@@ -136,7 +136,6 @@ class Listener:
     def close(self) -> None:
         """Give the port back."""
         if self._socket is not None:
-            self._url = self.url
             self._socket.close()
             self._socket = None
         while self._fillers:
