@@ -34,7 +34,7 @@ def subscription(after: int) -> dict[str, object]:
 
 
 REST = WebSocketResponse([ws.Expect(subscription(after=1)), ws.Send(TWO), ws.Close(1000)])
-WHOLE = WebSocketResponse([ws.Expect(subscription(after=0)), ws.Send(ONE), ws.Close(1000)])
+BEGINNING = [ws.Expect(subscription(after=0)), ws.Send(ONE)]
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def feed(service: MockService, pauses: list[float]) -> PriceFeed:
 async def test_it_connects_again_and_asks_for_what_it_has_not_seen(
     service: MockService, feed: PriceFeed, end: ws.Step
 ) -> None:
-    broken = WebSocketResponse([ws.Expect(subscription(after=0)), ws.Send(ONE), end])
+    broken = WebSocketResponse([*BEGINNING, end])
     service.register("feed", SequenceResponse([broken, REST]))
 
     assert [price async for price in feed.prices()] == [Price(1, 9.5), Price(2, 9.75)]
@@ -85,15 +85,15 @@ async def test_a_price_is_there_before_the_connection_breaks(
     coming = asyncio.ensure_future(anext(prices))
 
     conn = await live.accept()
-    await conn.receive()
-    await conn.send('{"number": 1, "price": 9.5}')
+    assert await conn.receive_json() == subscription(after=0)
+    await conn.send(ONE)
     assert await coming == Price(1, 9.5)
 
     conn.reset()
     coming = asyncio.ensure_future(anext(prices))
     conn = await live.accept()
-    assert await conn.receive() == '{"subscribe": "CAT", "after": 1}'
-    await conn.send('{"number": 2, "price": 9.75}')
+    assert await conn.receive_json() == subscription(after=1)
+    await conn.send(TWO)
     assert await coming == Price(2, 9.75)
 
     await conn.close()
@@ -111,7 +111,7 @@ async def test_a_price_is_there_before_the_connection_breaks(
 async def test_its_pauses_grow_until_a_price_comes(
     service: MockService, feed: PriceFeed, pauses: list[float], fault: BaseMockResponse
 ) -> None:
-    broken = WebSocketResponse([ws.Expect(subscription(after=0)), ws.Send(ONE), ws.Reset()])
+    broken = WebSocketResponse([*BEGINNING, ws.Reset()])
     service.register("feed", SequenceResponse([fault, fault, broken, REST]))
 
     assert [price.number async for price in feed.prices()] == [1, 2]
@@ -131,7 +131,7 @@ async def test_it_gives_up_after_five_attempts(service: MockService, feed: Price
 async def test_a_reader_who_leaves_closes_the_connection(
     service: MockService, feed: PriceFeed
 ) -> None:
-    service.register("feed", WebSocketResponse([ws.Expect(), ws.Send(ONE), ws.ExpectClose(1000)]))
+    service.register("feed", WebSocketResponse([*BEGINNING, ws.ExpectClose(1000)]))
 
     async with aclosing(feed.prices()) as prices:
         await anext(prices)
