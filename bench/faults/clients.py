@@ -45,6 +45,11 @@ def describe(error: BaseException) -> str:
     return f"{kind.__module__.partition('.')[0]}.{kind.__name__}"
 
 
+def tell(status: int, text: str) -> str:
+    """Return an answer as one text."""
+    return f"{status} {text}" if text else f"{status}"
+
+
 async def fetch_with_aiohttp(url: URL, timeout: float, call: Call) -> str:
     limits = aiohttp.ClientTimeout(total=timeout)
     said = ""
@@ -54,7 +59,7 @@ async def fetch_with_aiohttp(url: URL, timeout: float, call: Call) -> str:
                 async with session.request(
                     call.method, url, data=call.body, expect100=call.expects
                 ) as answer:
-                    said = f"{answer.status} {await answer.text()}".strip()
+                    said = tell(answer.status, await answer.text())
         except Exception as error:
             return describe(error)
     return said
@@ -66,7 +71,7 @@ async def fetch_with_httpx(url: URL, timeout: float, call: Call) -> str:
         try:
             for _ in range(call.times):
                 answer = await client.request(call.method, str(url), content=call.body)
-                said = f"{answer.status_code} {answer.text}".strip()
+                said = tell(answer.status_code, answer.text)
         except Exception as error:
             return describe(error)
     return said
@@ -79,7 +84,7 @@ async def fetch_with_requests(url: URL, timeout: float, call: Call) -> str:
             try:
                 for _ in range(call.times):
                     answer = session.request(call.method, str(url), data=call.body, timeout=timeout)
-                    said = f"{answer.status_code} {answer.text}".strip()
+                    said = tell(answer.status_code, answer.text)
             except Exception as error:
                 return describe(error)
         return said
@@ -94,7 +99,7 @@ async def fetch_with_urllib3(url: URL, timeout: float, call: Call) -> str:
             try:
                 for _ in range(call.times):
                     answer = pool.request(call.method, str(url), body=call.body, timeout=timeout)
-                    said = f"{answer.status} {answer.data.decode()}".strip()
+                    said = tell(answer.status, answer.data.decode())
             except Exception as error:
                 return describe(error)
         return said
@@ -117,7 +122,7 @@ async def fetch_with_curl(url: URL, timeout: float, call: Call) -> str:
     body, statuses = await process.communicate()
     if process.returncode:
         return f"exit {process.returncode}"
-    return f"{statuses.split()[-1].decode()} {body.decode(errors='replace')}".strip()
+    return tell(int(statuses.split()[-1]), body.decode(errors="replace"))
 
 
 CLIENTS = {
