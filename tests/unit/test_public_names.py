@@ -19,6 +19,7 @@ NAMES = [
     "ChanceResponse",
     "ChunkedResponse",
     "ConflictingLength",
+    "ConnectionRecord",
     "ContentResponse",
     "DisconnectResponse",
     "DripResponse",

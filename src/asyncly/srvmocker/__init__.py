@@ -90,6 +90,7 @@ from .routing import (
 from .serialization import (
     Serializer,
 )
+from .server.evidence import ConnectionRecord
 from .service import (
     MockService,
     start_service,
@@ -104,6 +105,7 @@ __all__ = [
     "ChanceResponse",
     "ChunkedResponse",
     "ConflictingLength",
+    "ConnectionRecord",
     "ContentResponse",
     "DisconnectResponse",
     "DripResponse",

@@ -22,6 +22,7 @@ __all__ = [
     "CLIENT_LEFT",
     "JOURNAL_LIMIT",
     "STOPPED",
+    "WENT_DOWN",
     "Exchange",
     "Journal",
     "WebSocketMessage",
@@ -33,6 +34,7 @@ JOURNAL_LIMIT = 10_000
 
 CLIENT_LEFT = "the client disconnected"
 STOPPED = "the service was stopped"
+WENT_DOWN = "the service went down"
 """The faults of an exchange whose connection ended under way, by either side."""
 
 

@@ -104,12 +104,10 @@ class MockService(Host):
             self._table, self._journal, self._errors, self._origin, max_body_size
         )
 
-    async def serve(self) -> Serving:
-        """Begin to serve the bound port in the running loop."""
-        dispatcher = self._dispatcher
-        loop = asyncio.get_running_loop()
-        server = HttpServer(dispatcher.handle, dispatcher.answer_malformed, loop)
-        return await Serving(server, self._listener.accept(server)).start()
+    def _make_serving(self) -> Serving:
+        dispatcher, loop = self._dispatcher, asyncio.get_running_loop()
+        server = HttpServer(dispatcher.handle, dispatcher.answer_malformed, self._connections, loop)
+        return Serving(self._listener, server)
 
     # --- answers ------------------------------------------------------------------------
 
@@ -139,13 +137,12 @@ class MockService(Host):
         return self._table.routes
 
     def reset(self, *, responses: bool = False) -> None:
-        """Forget the requests and the errors, and begin every sequence anew.
+        """Forget requests, closed connections and errors, and begin every sequence anew.
 
         Args:
             responses: forget the registered responses too.
         """
-        self._journal.clear()
-        self._errors.clear()
+        self._forget()
         if responses:
             self._dispatcher.registrations.clear()
         for registration in tuple(self._dispatcher.registrations.values()):

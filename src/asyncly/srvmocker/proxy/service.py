@@ -98,19 +98,16 @@ class MockProxyService(Host):
         self._auth = _check_auth(auth)
         self._timeout = timeout
 
-    async def serve(self) -> Serving:
-        """Begin to serve the bound port in the running loop."""
+    def _make_serving(self) -> Serving:
         forwarder = Forwarder(self._journal, self._errors, self._origin, self._auth, self._timeout)
         loop = asyncio.get_running_loop()
-        server = HttpServer(forwarder.handle, forwarder.answer_malformed, loop)
-        acceptor = self._listener.accept(server)
+        server = HttpServer(forwarder.handle, forwarder.answer_malformed, self._connections, loop)
         forwarder.session = forwarder.open_session()
-        return await Serving(server, acceptor, forwarder.session.close).start()
+        return Serving(self._listener, server, forwarder.session.close)
 
     def reset(self) -> None:
-        """Forget the requests and the errors."""
-        self._journal.clear()
-        self._errors.clear()
+        """Forget the requests, the closed connections and the errors."""
+        self._forget()
 
     # --- what passed --------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..exceptions import StreamClosedError
-from ..journal import CLIENT_LEFT, STOPPED
+from ..journal import CLIENT_LEFT, STOPPED, WENT_DOWN
 from ..text import clip
 from ..waiting import Wait, cross, runs_here
 from .kinds import EndedBy, Ending
@@ -30,7 +30,7 @@ __all__ = ["LiveConnection", "StreamEnd"]
 
 _T = TypeVar("_T")
 
-_BY: dict[str, EndedBy] = {CLIENT_LEFT: "client", STOPPED: "service"}
+_BY: dict[str, EndedBy] = {CLIENT_LEFT: "client", STOPPED: "service", WENT_DOWN: "service"}
 
 
 @dataclass(frozen=True)

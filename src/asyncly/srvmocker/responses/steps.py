@@ -16,9 +16,9 @@ from .numbers import check_amount
 if TYPE_CHECKING:
     from aiohttp import web
 
-__all__ = ["Fin", "HalfClose", "Pause", "Reset", "Send", "Stall", "Step", "check_amount"]
+__all__ = ["NO_LINGER", "Fin", "HalfClose", "Pause", "Reset", "Send", "Stall", "Step", "reset"]
 
-_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 """On, for no seconds: closing the socket sends a RST in place of a FIN (POSIX, SO_LINGER)."""
 
 _NO_HALF_CLOSE = (
@@ -198,9 +198,14 @@ class Reset(Step):
     async def run(self, request: web.BaseRequest) -> None:
         """Close the socket without a FIN."""
         if request.transport is not None:
-            raw = request.transport.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
-            request.transport.abort()
+            reset(request.transport)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Close the socket of a transport without a FIN."""
+    raw = transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    transport.abort()
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from ..journal import CLIENT_LEFT, STOPPED, Exchange
+from ..journal import CLIENT_LEFT, STOPPED, WENT_DOWN, Exchange
 from ..request import RecordedRequest
 from ..responses.canned import Canned
 from ..text import clip, shorten
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLIENT_LEFT",
-    "STOPPED",
     "ended_by",
     "is_connected",
     "malformed",
@@ -48,7 +47,10 @@ def is_connected(request: web.BaseRequest) -> bool:
 
 def ended_by(request: MockRequest) -> str:
     """Return, in words, which side ended the connection of a request under way."""
-    ours = request.connection.server.stopping or is_connected(request)
+    connection = request.connection
+    if connection.is_cut:
+        return WENT_DOWN
+    ours = connection.server.stopping or is_connected(request)
     return STOPPED if ours else CLIENT_LEFT
 
 

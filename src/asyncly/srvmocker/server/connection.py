@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from aiohttp import HttpVersion11, MultipartReader, StreamReader, web
 
 from ..request import NO_PARAMS, decode_content
+from ..responses.steps import reset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..journal import Exchange
     from ..responses.base import Registration
+    from .evidence import ConnectionLog, ConnectionRecord
 
 __all__ = ["SENT", "SENT_LAST", "BodyTooLarge", "Connection", "HttpServer", "MockRequest"]
 
@@ -82,7 +84,7 @@ class MockRequest(web.Request):
     @property
     def stopping(self) -> bool:
         """Whether the service cuts its connections now; else it is the client that left."""
-        return self.connection.server.stopping
+        return self.connection.is_cut or self.connection.server.stopping
 
     async def receive(self, limit: int | None) -> None:
         """Read the whole body into `body_bytes`, which keeps what came if the client leaves.
@@ -209,45 +211,76 @@ SENT_LAST = Sent(keep_alive=False)
 
 
 class Connection(web.RequestHandler, asyncio.BufferedProtocol):
-    """One client's connection: aiohttp's protocol with a number of our own.
+    """One client's connection: aiohttp's protocol with a record of our own.
 
     Attributes:
-        number: the connection's number on its server, from 1.
+        record: what is known of it, once it has begun.
+        is_cut: whether we have cut it.
         request_data: the bytes that the latest request was made of, the first of them; what
             could not be parsed is found here.
-        requests: how many requests were made of what came, those that are none included.
         raw_headers: the headers of the latest request, as aiohttp gives them; None before it.
         headers: the same, as they are recorded.
     """
 
     __slots__ = (
         "_data",
+        "_era",
         "_is_new",
         "headers",
-        "number",
+        "is_cut",
         "raw_headers",
+        "record",
         "request_data",
-        "requests",
         "server",
     )
 
     headers: CIMultiDictProxy[str]
+    record: ConnectionRecord
 
-    def __init__(self, server: HttpServer, number: int, **options: Any) -> None:
+    def __init__(self, server: HttpServer, **options: Any) -> None:
         super().__init__(server, **options)
         self.server = server
-        self.number = number
+        self._era = server.era
+        self.is_cut = False
         self.request_data = self._data = b""
-        self.requests = 0
         self.raw_headers: RawHeaders | None = None
         self._is_new = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, unless the server has been stopped since the connection was accepted."""
+        """Begin, unless the connections were cut since this one was accepted."""
         self.server.unconnected -= 1
+        self.record = self.server.log.open(transport)
         super().connection_made(transport)
         if self.server.stopping:
             self.server.abort()
+        elif self._era != self.server.era:
+            self.cut()
+
+    def eof_received(self) -> None:
+        """Note that the client has closed its side."""
+        self.record.note_eof()
+        super().eof_received()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Note the end."""
+        self.record.close(exc, cut=self.is_cut)
+        super().connection_lost(exc)
+
+    def cut(self) -> None:
+        """Reset the connection (TCP RST), as a server that crashes does."""
+        if self.transport is not None:
+            self.is_cut = True
+            reset(self.transport)
+
+    @property
+    def number(self) -> int:
+        """The connection's number on its service, from 1."""
+        return self.record.number
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made of what came, those that are none included."""
+        return self.record.requests
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Give the memory for what comes next.
@@ -273,7 +306,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     def begin_request(self) -> None:
         """Note that what came so far has become a request."""
         self.request_data = self._data
-        self.requests += 1
+        self.record.requests += 1
         self._is_new = True
 
     def handle_error(
@@ -308,18 +341,21 @@ class HttpServer(web.Server):
         handler: answers a request.
         on_malformed: answers bytes that are no request; gets the request, the bytes and
             the parser's error.
+        log: gets every connection.
         loop: the loop to serve in.
 
     Attributes:
         buffer: where the connections read into.
         unconnected: connections that are accepted, but have not begun.
-        stopping: whether the connections are cut by us.
+        stopping: whether the connections are cut by us, for good.
+        era: how often they were cut before.
     """
 
     def __init__(
         self,
         handler: Callable[[Any], Awaitable[web.StreamResponse]],
         on_malformed: Callable[[MockRequest, bytes, BaseException], web.StreamResponse],
+        log: ConnectionLog,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(
@@ -327,18 +363,17 @@ class HttpServer(web.Server):
         )
         self.on_malformed = on_malformed
         self._running_loop = loop
-        self._opened = 0
+        self.log = log
+        self.era = 0
         self.buffer = _memory_of_this_thread()
         self.unconnected = 0
         self.stopping = False
 
     def __call__(self) -> Connection:
         """Return the protocol of a new connection."""
-        self._opened += 1
         self.unconnected += 1
         return Connection(
             self,
-            self._opened,
             loop=self._running_loop,
             access_log=None,
             auto_decompress=False,
@@ -380,11 +415,23 @@ class HttpServer(web.Server):
             if connection.transport is not None:
                 connection.transport.abort()
 
+    async def cut(self) -> None:
+        """Reset every connection, and wait for a few turns until their tasks have ended."""
+        self.era += 1
+        for connection in self.connections:
+            if isinstance(connection, Connection):
+                connection.cut()
+        await self._take_turns()
+
     async def stop(self) -> None:
         """Cut every connection and wait, for a bounded time, until their tasks have ended."""
         self.abort()
+        await self._take_turns()
+        if self.connections or self.unconnected:
+            await self.shutdown(_STOP_TIMEOUT)
+
+    async def _take_turns(self) -> None:
         for _ in range(_STOP_TURNS):
             if not self.connections and not self.unconnected:
                 return
             await asyncio.sleep(0)
-        await self.shutdown(_STOP_TIMEOUT)

@@ -19,7 +19,6 @@ from ..request import NO_PARAMS, RecordedRequest
 from ..text import clip, describe_error, redact, shorten
 from .answers import (
     CLIENT_LEFT,
-    STOPPED,
     ended_by,
     is_connected,
     malformed,
@@ -256,7 +255,7 @@ class Dispatcher:
             return await send(text_answer(413, text), request, exchange, keep_alive=False)
         if isinstance(error, asyncio.CancelledError) or not is_connected(request):
             by = ended_by(request)
-            exchange.finish(fault=STOPPED if by is STOPPED else f"{CLIENT_LEFT} within the body")
+            exchange.finish(fault=f"{by} within the body" if by is CLIENT_LEFT else by)
             if isinstance(error, asyncio.CancelledError):
                 raise error
             return SENT_LAST

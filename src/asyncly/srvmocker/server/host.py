@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from ..waiting import Wait, cross
+from .evidence import ConnectionLog
+from .outage import Outage, ServiceStopped, check_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
     from types import TracebackType
 
     from yarl import URL
@@ -15,7 +20,9 @@ if TYPE_CHECKING:
     from ..journal import Exchange, Journal
     from ..request import RecordedRequest
     from .connection import HttpServer
+    from .evidence import ConnectionRecord
     from .listener import Acceptor, Listener
+    from .outage import OutageKind, State
 
 __all__ = ["Host", "Serving"]
 
@@ -24,49 +31,78 @@ class Serving:
     """What serves a listener in one loop.
 
     Args:
+        listener: what is served.
         server: the connections.
-        acceptor: accepts new ones.
         close: closes what else was opened for it.
     """
 
     def __init__(
         self,
+        listener: Listener,
         server: HttpServer,
-        acceptor: Acceptor,
         close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.is_over = False
+        self._listener = listener
         self._server = server
-        self._acceptor = acceptor
         self._close = close
+        self._acceptor: Acceptor | None = None
 
     async def start(self) -> Serving:
         """Accept connections from now on; stopped again if that is cancelled. Return itself."""
         try:
-            await self._acceptor.start()
+            await self.resume()
         except BaseException:
             await self.stop()
             raise
         return self
 
+    async def resume(self) -> None:
+        """Accept connections, if the listener is up."""
+        if self._acceptor is None and self._listener.state == "up" and not self.is_over:
+            self._acceptor = self._listener.accept(self._server)
+            await self._acceptor.start()
+
+    async def suspend(self) -> None:
+        """Accept no more and reset every connection."""
+        tasks = await self._stop_accepting()
+        await self._server.cut()
+        if tasks:
+            await asyncio.wait(tasks)
+
     async def stop(self) -> None:
         """Accept no more, cut every connection, and wait for a bounded time for their tasks."""
-        self._acceptor.pause()
+        self.is_over = True
         try:
-            await self._cut()
+            await self._end()
         finally:  # cancelled or not
             if self._close is not None:
                 await self._close()
 
-    async def _cut(self) -> None:
+    async def _end(self) -> None:
+        tasks: list[asyncio.Task[None]] = []
         try:
-            # asyncio loses a socket that it has accepted, but not begun, when its server is closed.
-            await asyncio.sleep(0)
+            tasks = await self._stop_accepting()
         finally:
-            tasks = self._acceptor.stop()
             self._server.abort()
         await self._server.stop()
         if tasks:
             await asyncio.wait(tasks)
+
+    async def _stop_accepting(self) -> list[asyncio.Task[None]]:
+        """Accept no more. Return the tasks that still end."""
+        acceptor, self._acceptor = self._acceptor, None
+        if acceptor is None:
+            return []
+        acceptor.pause()
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            # asyncio loses a socket that it has accepted, but not begun, when its server is closed.
+            await asyncio.sleep(0)
+        finally:
+            tasks = acceptor.stop()
+        return tasks
 
 
 class Host(ABC):
@@ -75,13 +111,23 @@ class Host(ABC):
     def __init__(self, listener: Listener, journal: Journal) -> None:
         self._listener = listener
         self._journal = journal
+        self._connections = ConnectionLog(journal.limit)
         self._errors: list[BaseException] = []
         self._serving: Serving | None = None
+        self._servings: tuple[Serving, ...] = ()
         self._is_started = False
 
     @abstractmethod
+    def _make_serving(self) -> Serving:
+        """Return what serves the port in the running loop, not started yet."""
+
     async def serve(self) -> Serving:
         """Begin to serve the bound port in the running loop."""
+        self._listener.bind()
+        serving = self._make_serving()
+        running = (item for item in self._servings if not item.is_over)
+        self._servings = (*running, serving)
+        return await serving.start()
 
     def bind(self) -> None:
         """Bind the port, so that there is a `url`; clients wait until the service is started.
@@ -131,6 +177,79 @@ class Host(ABC):
     ) -> None:
         await self.stop()
 
+    # --- port states --------------------------------------------------------------------
+
+    def down(self) -> Wait[None]:
+        """Refuse connections from now on, and reset those that are open, as a crash does.
+
+        The port stays this service's; `up()` serves it again. What was recorded stays.
+        `await` it in asyncio or trio; in a test without a loop write `service.down().block()`.
+
+        Raises:
+            RuntimeError: the service does not run.
+        """
+        return self._enter("refused", "service.down()")
+
+    def up(self) -> Wait[None]:
+        """Serve again, on the same port.
+
+        Raises:
+            RuntimeError: the service does not run.
+        """
+        return self._enter("up", "service.up()")
+
+    def outage(self, kind: OutageKind = "refused") -> Outage:
+        """Take the service away while a block runs; connections that are open are reset.
+
+        Use it as `async with service.outage():`, or without a loop as `with`.
+
+        Args:
+            kind: what a client that connects meets. `"refused"`: nobody listens. `"silent"`: the
+                connection is accepted, and nobody ever answers; what waits when the outage ends
+                is served then. `"blackhole"`: the connection is never established (Linux only).
+
+        Raises:
+            ValueError: another kind.
+            NotImplementedError: this system has no black hole.
+            RuntimeError: when the block is entered: the service does not run, or is away already.
+        """
+        check_kind(kind)
+        return Outage(self, kind)
+
+    @property
+    def _port_state(self) -> State:
+        return self._listener.state
+
+    def _enter(self, state: State, call: str) -> Wait[None]:
+        """Return what brings the port into a state, in every loop that serves it."""
+
+        async def wait() -> None:
+            for step in self._steps_to(state, call):
+                await step
+
+        def block() -> None:
+            for step in self._steps_to(state, call):
+                step.block()
+
+        return Wait(call, wait, block)
+
+    def _steps_to(self, state: State, call: str) -> Iterator[Wait[None]]:
+        if not self._listener.is_bound:
+            raise ServiceStopped(f"{call}: {self!r} does not run")
+        if state != "up":
+            yield from self._in_every_loop(Serving.suspend, call)
+        self._listener.enter(state)
+        yield from self._in_every_loop(Serving.resume, call)
+
+    def _in_every_loop(
+        self, work: Callable[[Serving], Coroutine[Any, Any, None]], call: str
+    ) -> Iterator[Wait[None]]:
+        for serving in self._servings:
+            if not serving.is_over and not serving.loop.is_closed():
+                yield cross(serving.loop, partial(work, serving), call)
+
+    # --- what came ----------------------------------------------------------------------
+
     @property
     def url(self) -> URL:
         """Where the server listens: point the client here. It has no path: `url / "fact"`."""
@@ -150,6 +269,11 @@ class Host(ABC):
         return tuple(self._journal)
 
     @property
+    def connections(self) -> tuple[ConnectionRecord, ...]:
+        """The connections, in the order in which they were opened: what passed, who closed."""
+        return self._connections.all()
+
+    @property
     def history(self) -> tuple[RecordedRequest, ...]:
         """Every request, in order of arrival, also those that nothing took."""
         return tuple(exchange.request for exchange in self._journal)
@@ -158,3 +282,9 @@ class Host(ABC):
     def errors(self) -> tuple[BaseException, ...]:
         """The exceptions raised while answering, in order; `exchange.error` holds each too."""
         return tuple(self._errors)
+
+    def _forget(self) -> None:
+        """Forget what came."""
+        self._journal.clear()
+        self._connections.forget_closed()
+        self._errors.clear()

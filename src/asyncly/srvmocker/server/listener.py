@@ -7,12 +7,16 @@ import socket
 import ssl
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
+from .outage import dig_hole, fill_hole, hold
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from .outage import State
 
 __all__ = ["Acceptor", "Listener"]
 
@@ -46,7 +50,10 @@ class Listener:
         self._address = (host, port)
         self._ssl_context = ssl_context
         self._socket: socket.socket | None = None
+        self._bound_to: tuple[Any, ...] | None = None
         self._url: URL | None = None
+        self._fillers: list[socket.socket] = []
+        self.state: State = "up"
 
     def bind(self) -> socket.socket:
         """Bind and listen, if that is not done yet.
@@ -56,6 +63,7 @@ class Listener:
         """
         if self._socket is None:
             self._socket = _bind(*self._address)
+            self._bound_to = self._socket.getsockname()
             self._url = None
         return self._socket
 
@@ -65,9 +73,14 @@ class Listener:
         return self._ssl_context is not None
 
     @property
+    def is_bound(self) -> bool:
+        """Whether the port is ours now."""
+        return self._socket is not None
+
+    @property
     def has_url(self) -> bool:
         """Whether it is, or was, bound."""
-        return self._url is not None or self._socket is not None
+        return self._bound_to is not None
 
     @property
     def url(self) -> URL:
@@ -77,10 +90,9 @@ class Listener:
             RuntimeError: it is not bound yet.
         """
         if self._url is None:
-            if self._socket is None:
+            if self._bound_to is None:
                 raise RuntimeError("the service has no URL before it is started")
-            host: str = self._socket.getsockname()[0]
-            port: int = self._socket.getsockname()[1]
+            host, port = self._bound_to[:2]
             if host in ("0.0.0.0", "::"):  # noqa: S104 - every address is reached over loopback
                 host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
             scheme = "https" if self.tls else "http"
@@ -101,12 +113,34 @@ class Listener:
         """
         return Acceptor(self.bind().dup(), connect, self._ssl_context)
 
+    def enter(self, state: State) -> None:
+        """Let the port be served, or go on without anybody who serves it.
+
+        Raises:
+            OSError: the system refuses.
+        """
+        if state == self.state or self._socket is None:
+            return
+        bound = self._socket
+        if self.state == "refused":
+            bound.listen(_BACKLOG)
+        elif self.state == "blackhole":
+            fillers, self._fillers = self._fillers, []
+            fill_hole(bound, fillers, _BACKLOG)
+        if state == "refused":
+            self._socket = hold(bound)
+        elif state == "blackhole":
+            self._fillers = dig_hole(bound)
+        self.state = state
+
     def close(self) -> None:
         """Give the port back."""
         if self._socket is not None:
-            self._url = self.url
             self._socket.close()
             self._socket = None
+        while self._fillers:
+            self._fillers.pop().close()
+        self.state = "up"
 
 
 class Acceptor:

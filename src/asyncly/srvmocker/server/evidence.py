@@ -1,0 +1,191 @@
+"""What is known of the connections: who opened, what passed, who closed."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from collections import deque
+from contextlib import suppress
+from itertools import count
+from time import monotonic
+from typing import TYPE_CHECKING, Literal
+
+from ..report import count as numbered
+from ..responses.steps import NO_LINGER
+from ..waiting import Bell
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ..waiting import Wait
+
+__all__ = ["ConnectionLog", "ConnectionRecord"]
+
+# struct tcp_info of Linux: the state, and how many bytes were received and sent (5.15: tcp.h).
+_TCP_INFO_SIZE = 256
+_RECEIVED_AT, _SENT_AT = 128, 200
+_FIN_CAME = frozenset({6, 8, 9, 11})
+"""TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING: there Linux counts the FIN as a byte received."""
+
+
+class ConnectionRecord:
+    """What one connection was. Read it; the server alone writes it.
+
+    Attributes:
+        number: its number on this service, from 1; `RecordedRequest.connection` is the same.
+        opened_at: `time.monotonic()` in seconds when it began; under TLS, after the handshake.
+        closed_at: the same for its end; None while it is open.
+        closed_by: `"client"` or `"server"`; None while it is open.
+        was_reset: whether it ended by a reset (TCP RST) in place of an orderly close (FIN).
+        requests: how many requests came over it, those that were no HTTP included.
+    """
+
+    __slots__ = (
+        "_bell",
+        "_bytes",
+        "_eof",
+        "_transport",
+        "closed_at",
+        "closed_by",
+        "number",
+        "opened_at",
+        "requests",
+        "was_reset",
+    )
+
+    def __init__(self, number: int, transport: asyncio.BaseTransport, bell: Bell) -> None:
+        self.number = number
+        self.opened_at = monotonic()
+        self.closed_at: float | None = None
+        self.closed_by: Literal["client", "server"] | None = None
+        self.was_reset = False
+        self.requests = 0
+        self._transport: asyncio.BaseTransport | None = transport
+        self._bell = bell
+        self._bytes: tuple[int, int] | None = None
+        self._eof = False
+
+    @property
+    def bytes_in(self) -> int | None:
+        """Bytes that came over the wire, those of TLS included; None if the system cannot tell.
+
+        Only Linux can (`TCP_INFO`).
+        """
+        passed = self._count()
+        return None if passed is None else passed[0]
+
+    @property
+    def bytes_out(self) -> int | None:
+        """Bytes that left over the wire, those of TLS included; None if the system cannot tell."""
+        passed = self._count()
+        return None if passed is None else passed[1]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not closed yet."""
+        return self.closed_at is None
+
+    def closed(self, *, timeout: float | None = 5.0) -> Wait[ConnectionRecord]:
+        """Wait until the connection is closed, by whomever, and return this record.
+
+        `await` it in asyncio or trio; in a test without a loop write `.closed().block()`.
+
+        Args:
+            timeout: seconds to wait; None waits for ever.
+
+        Raises:
+            AssertionError: it was not closed in time; the text says what passed so far.
+        """
+
+        def close() -> ConnectionRecord:
+            __tracebackhide__ = True
+            if self.is_open:
+                raise AssertionError(f"waited {timeout:g} s for the end of {self}")
+            return self
+
+        return self._bell.until(
+            lambda: not self.is_open, timeout=timeout, then=close, call="connection.closed()"
+        )
+
+    def note_eof(self) -> None:
+        """Note that the client has closed its side in order."""
+        self._eof = True
+
+    def close(self, error: BaseException | None, *, cut: bool) -> None:
+        """Note the end.
+
+        Args:
+            error: what the transport gives as the reason.
+            cut: whether the server reset it.
+        """
+        self._bytes = self._count()
+        self.was_reset = cut or isinstance(error, ConnectionError) or self._is_to_be_reset()
+        self._transport = None
+        by_client = not cut and (self._eof or error is not None)
+        self.closed_by = "client" if by_client else "server"
+        self.closed_at = monotonic()
+        self._bell.ring()
+
+    def _count(self) -> tuple[int, int] | None:
+        transport = self._transport
+        if transport is None or sys.platform != "linux":
+            return self._bytes
+        with suppress(OSError, AttributeError, struct.error):
+            raw = transport.get_extra_info("socket")
+            info = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
+            (received,) = struct.unpack_from("Q", info, _RECEIVED_AT)
+            (sent,) = struct.unpack_from("Q", info, _SENT_AT)
+            self._bytes = received - (info[0] in _FIN_CAME), sent
+        return self._bytes
+
+    def _is_to_be_reset(self) -> bool:
+        """Tell whether the server's side closes without a FIN, as a fault wishes it."""
+        assert self._transport is not None  # noqa: S101 - for the type checker
+        raw = self._transport.get_extra_info("socket")
+        with suppress(OSError, AttributeError):
+            return bool(
+                raw.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(NO_LINGER)) == NO_LINGER
+            )
+        return False
+
+    def __str__(self) -> str:
+        """Tell in a few words what it was, for messages."""
+        passed = self._count()
+        traffic = "" if passed is None else f", {passed[0]} bytes in, {passed[1]} out"
+        how = " by a reset" if self.was_reset else ""
+        end = "open" if self.is_open else f"closed by the {self.closed_by}{how}"
+        return f"connection {self.number}: {end}, {numbered(self.requests, 'request')}{traffic}"
+
+    def __repr__(self) -> str:
+        return f"<ConnectionRecord {self}>"
+
+
+class ConnectionLog:
+    """The connections of one service, the newest ones, however many loops serve it.
+
+    Args:
+        limit: how many are remembered.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._records: deque[ConnectionRecord] = deque(maxlen=limit)
+        self._numbers = count(1)
+        self._bell = Bell()
+
+    def open(self, transport: asyncio.BaseTransport) -> ConnectionRecord:
+        """Record a new connection."""
+        record = ConnectionRecord(next(self._numbers), transport, self._bell)
+        self._records.append(record)
+        self._bell.ring()
+        return record
+
+    def forget_closed(self) -> None:
+        """Forget the connections that are no more."""
+        for record in tuple(self._records):
+            if not record.is_open:
+                self._records.remove(record)
+
+    def all(self) -> tuple[ConnectionRecord, ...]:
+        """Return the records, in the order in which they were opened."""
+        return tuple(self._records)

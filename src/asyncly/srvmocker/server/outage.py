@@ -1,0 +1,159 @@
+"""A port that is ours while nobody serves it: refused, silent, or a black hole."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias, get_args
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ..waiting import Wait
+
+__all__ = [
+    "Outage",
+    "OutageKind",
+    "ServiceStopped",
+    "State",
+    "check_kind",
+    "dig_hole",
+    "fill_hole",
+    "hold",
+]
+
+OutageKind: TypeAlias = Literal["refused", "silent", "blackhole"]
+State: TypeAlias = Literal["up", "refused", "silent", "blackhole"]
+
+_FILLERS = 3
+"""Connections that fill the queue of a socket that listens with a backlog of 0."""
+
+
+class _Host(Protocol):
+    @property
+    def _port_state(self) -> State: ...
+    def _enter(self, state: State, call: str) -> Wait[None]: ...
+
+
+class Outage:
+    """A block during which a service is away; made by `service.outage()`."""
+
+    def __init__(self, host: _Host, kind: OutageKind) -> None:
+        self._host = host
+        self._kind: OutageKind = kind
+
+    def _begin(self) -> Wait[None]:
+        if (state := self._host._port_state) != "up":  # noqa: SLF001 - one of us
+            raise RuntimeError(
+                f"{self!r}: the service is away already ({state}); end that first, "
+                "by leaving its block or by service.up()"
+            )
+        return self._host._enter(self._kind, repr(self))  # noqa: SLF001
+
+    def _finish(self) -> Wait[None]:
+        return self._host._enter("up", repr(self))  # noqa: SLF001
+
+    async def __aenter__(self) -> Self:
+        await self._begin()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with suppress(ServiceStopped):
+            await self._finish()
+
+    def __enter__(self) -> Self:
+        self._begin().block()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with suppress(ServiceStopped):
+            self._finish().block()
+
+    def __repr__(self) -> str:
+        return f"service.outage({self._kind!r})"
+
+
+class ServiceStopped(RuntimeError):  # noqa: N818 - a state
+    """The service does not run: not yet, or no more."""
+
+
+def check_kind(kind: object) -> None:
+    """Refuse an outage that there is not.
+
+    Raises:
+        ValueError: another word.
+        NotImplementedError: this system cannot do it.
+    """
+    if kind not in get_args(OutageKind):
+        words = ", ".join(map(repr, get_args(OutageKind)))
+        raise ValueError(f"outage takes one of {words}, got {kind!r}")
+    if kind == "blackhole" and sys.platform != "linux":
+        raise NotImplementedError(
+            "outage('blackhole') needs Linux, whose full queues drop a SYN; "
+            "use outage('silent'): it accepts and never answers"
+        )
+
+
+def hold(listening: socket.socket) -> socket.socket:
+    """Return a socket that keeps the port of a listening one without listening; close that one.
+
+    Both share the port for a moment, so nobody can take it in between.
+    """
+    holder = socket.socket(listening.family, socket.SOCK_STREAM)
+    try:
+        if hasattr(socket, "SO_REUSEPORT"):
+            for one in (listening, holder):
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if sys.platform != "win32":
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        address = listening.getsockname()
+        if not hasattr(socket, "SO_REUSEPORT"):
+            listening.close()
+        holder.bind(address)
+    except BaseException:
+        holder.close()
+        raise
+    listening.close()
+    return holder
+
+
+def dig_hole(listening: socket.socket) -> list[socket.socket]:
+    """Let Linux drop every SYN that comes: the queue is made short, and filled.
+
+    Returns:
+        What fills the queue.
+    """
+    listening.listen(0)
+    host, port, *rest = listening.getsockname()
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - every address is reached over loopback
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+    fillers = []
+    for _ in range(_FILLERS):
+        filler = socket.socket(listening.family, socket.SOCK_STREAM)
+        filler.setblocking(False)
+        with suppress(BlockingIOError):
+            filler.connect((host, port, *rest))
+        fillers.append(filler)
+    return fillers
+
+
+def fill_hole(listening: socket.socket, fillers: list[socket.socket], backlog: int) -> None:
+    """Take connections again; what stood in the queue is closed."""
+    for filler in fillers:
+        filler.close()
+    listening.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            listening.accept()[0].close()
+    listening.listen(backlog)

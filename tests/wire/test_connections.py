@@ -1,0 +1,156 @@
+"""What is known of a connection: who closed it, and what passed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import sys
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from asyncly.srvmocker import (
+    Gate,
+    GatedResponse,
+    JsonResponse,
+    MockService,
+    RawResponse,
+    ResetResponse,
+)
+
+from .conftest import connect
+
+if TYPE_CHECKING:
+    import aiohttp
+
+GET = b"GET /fact HTTP/1.1\r\nHost: x\r\n\r\n"
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the bytes")
+
+
+async def test_a_client_that_keeps_its_connection_has_one(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    for _ in range(3):
+        async with session.get("/fact") as answer:
+            await answer.read()
+    (record,) = service.connections
+    assert (record.number, record.requests, record.is_open) == (1, 3, True)
+    assert {call.connection for call in service.get_calls("fact")} == {1}
+    await session.close()
+    assert await record.closed() is record
+    assert record.closed_at is not None
+    assert record.closed_at >= record.opened_at
+    assert (record.closed_by, record.was_reset, record.is_open) == ("client", False, False)
+
+
+async def test_a_client_that_keeps_none_has_many(service: MockService) -> None:
+    for _ in range(2):
+        async with httpx.AsyncClient() as client:
+            await client.get(str(service.url / "fact"))
+    assert [record.requests for record in service.connections] == [1, 1]
+    assert [(await record.closed()).closed_by for record in service.connections] == ["client"] * 2
+
+
+async def test_the_server_closes_where_it_says_so(service: MockService) -> None:
+    service.register("fact", RawResponse("bye", headers={"Connection": "close"}))
+    async with connect(service.url) as raw:
+        await raw.send(GET)
+        await raw.rest()
+        (record,) = service.connections
+        await record.closed()
+    assert (record.closed_by, record.was_reset) == ("server", False)
+
+
+async def test_a_reset_by_the_server(service: MockService) -> None:
+    service.register("fact", ResetResponse())
+    async with connect(service.url) as raw:
+        await raw.send(GET)
+        with pytest.raises(ConnectionResetError):
+            await raw.rest()
+        record = await service.connections[0].closed()
+    assert (record.closed_by, record.was_reset) == ("server", True)
+
+
+async def test_a_client_that_gives_up_is_seen_on_the_exchange_and_on_the_connection(
+    service: MockService,
+) -> None:
+    gate = Gate()
+    service.register("fact", GatedResponse(JsonResponse({}), gate))
+    async with httpx.AsyncClient(timeout=httpx.Timeout(5, read=0.05)) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get(str(service.url / "fact"))
+    (record,) = service.connections
+    await record.closed()
+    (exchange,) = service.exchanges
+    assert (record.closed_by, exchange.fault) == ("client", "the client disconnected")
+
+
+async def test_a_client_that_resets_is_seen(service: MockService) -> None:
+    gate = Gate()
+    service.register("fact", GatedResponse(JsonResponse({}), gate))
+    async with connect(service.url) as raw:
+        await raw.send(GET)
+        await gate.waiting()
+        raw.writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        raw.writer.transport.abort()
+        record = await service.connections[0].closed()
+    assert (record.closed_by, record.was_reset) == ("client", True)
+
+
+@linux
+async def test_the_bytes_of_both_directions_are_counted(service: MockService) -> None:
+    async with connect(service.url) as raw:
+        await raw.send(GET)
+        head, body = await raw.answer()
+        (record,) = service.connections
+        assert (record.bytes_in, record.bytes_out) == (len(GET), len(head) + len(body))
+        await raw.send(GET)
+        await raw.answer()
+    await record.closed()
+    assert (record.bytes_in, record.bytes_out) == (2 * len(GET), 2 * (len(head) + len(body)))
+
+
+async def test_elsewhere_than_on_linux_the_bytes_are_not_known(
+    service: MockService, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await session.get("/fact")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    (record,) = service.connections
+    assert (record.bytes_in, record.bytes_out) == (None, None)
+    assert str(record) == "connection 1: open, 1 request"
+
+
+@linux
+async def test_a_connection_that_is_not_closed_in_time_is_described(service: MockService) -> None:
+    async with connect(service.url) as raw:
+        await raw.send(GET)
+        head, body = await raw.answer()
+        (record,) = service.connections
+        with pytest.raises(AssertionError) as caught:
+            await record.closed(timeout=0.01)
+    assert str(caught.value) == (
+        "waited 0.01 s for the end of connection 1: open, 1 request, "
+        f"{len(GET)} bytes in, {len(head) + len(body)} out"
+    )
+    await record.closed()
+    assert repr(record).startswith("<ConnectionRecord connection 1: closed by the client")
+
+
+async def test_reset_forgets_the_connections_that_are_no_more(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    await session.get("/fact")
+    async with connect(service.url):
+        while len(service.connections) < 2:
+            await asyncio.sleep(0)
+    await service.connections[1].closed()
+    service.reset()
+    assert [record.number for record in service.connections] == [1]
+    async with connect(service.url):
+        while len(service.connections) < 2:
+            await asyncio.sleep(0)
+        assert service.connections[1].number == 3

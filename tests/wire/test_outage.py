@@ -1,0 +1,245 @@
+"""A server that goes away and comes back: what clients meet, and what stays."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+import requests
+
+from asyncly.srvmocker import (
+    Gate,
+    GatedResponse,
+    JsonResponse,
+    MockRoute,
+    MockService,
+    start_proxy,
+    start_service,
+)
+from asyncly.srvmocker.fixtures import ServingThread
+
+from .conftest import connect
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a black hole")
+GET = b"GET /fact HTTP/1.1\r\nHost: x\r\n\r\n"
+QUICK = aiohttp.ClientTimeout(total=0.2)
+
+
+async def fetch(service: MockService, **options: Any) -> int:
+    """Ask once, over a connection of its own."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(service.url / "fact", **options) as answer,
+    ):
+        return answer.status
+
+
+async def test_down_refuses_and_up_serves_the_same_port_again(service: MockService) -> None:
+    url = service.url
+    assert await fetch(service) == 200
+    await service.down()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await fetch(service)
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(str(url / "fact"))
+    await service.up()
+    assert await fetch(service) == 200
+    assert service.url == url
+    service.assert_called("fact", times=2)
+    assert [record.number for record in service.connections] == [1, 2]
+
+
+async def test_down_and_up_may_be_said_twice(service: MockService) -> None:
+    for _ in range(2):
+        await service.down()
+        await service.down()
+        await service.up()
+        await service.up()
+        assert await fetch(service) == 200
+
+
+async def test_the_port_stays_ours_while_it_is_down(service: MockService) -> None:
+    await service.down()
+    other = socket.socket()
+    with other, pytest.raises(OSError, match="in use"):
+        other.bind((service.url.host, service.url.port))
+
+
+async def test_an_open_connection_is_reset(service: MockService) -> None:
+    async with connect(service.url) as raw:
+        await raw.send(GET)
+        await raw.answer()
+        await service.down()
+        with pytest.raises(ConnectionResetError):
+            await raw.rest()
+    (record,) = service.connections
+    assert (record.closed_by, record.was_reset) == ("server", True)
+
+
+async def test_a_request_under_way_is_cut_and_says_so(service: MockService) -> None:
+    gate = Gate()
+    service.register("fact", GatedResponse(JsonResponse({}), gate))
+    asking = asyncio.create_task(fetch(service))
+    await gate.waiting()
+    async with service.outage():
+        with pytest.raises(aiohttp.ClientOSError):
+            await asking
+        assert gate.standing == ()
+    assert [exchange.fault for exchange in service.exchanges] == ["the service went down"]
+    gate.open()
+    assert await fetch(service) == 200
+    assert service.errors == ()
+
+
+async def test_a_body_under_way_is_cut_and_says_so(service: MockService) -> None:
+    async with connect(service.url) as raw:
+        await raw.send(b"POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+        while not service.connections or not service.connections[0].requests:
+            await asyncio.sleep(0)
+        await service.down()
+    assert [exchange.fault for exchange in service.exchanges] == ["the service went down"]
+    assert service.history[0].body == b"half"
+
+
+async def test_a_retrying_client_gets_through_when_it_is_up_again(service: MockService) -> None:
+    async with service.outage("refused"):
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await fetch(service)
+    assert await fetch(service) == 200
+
+
+async def test_silent_accepts_and_answers_when_it_is_over(service: MockService) -> None:
+    async with connect(service.url) as raw, service.outage("silent"):
+        with pytest.raises(TimeoutError):
+            await fetch(service, timeout=QUICK)
+        async with connect(service.url) as patient:
+            await patient.send(GET)
+            with pytest.raises(ConnectionResetError):
+                await raw.rest()
+            assert len(service.history) == 0
+            await service.up()
+            head, _ = await patient.answer()
+    assert head.startswith(b"HTTP/1.1 200")
+
+
+@linux
+async def test_in_a_black_hole_no_connection_is_established(service: MockService) -> None:
+    async with service.outage("blackhole"):
+        with pytest.raises(aiohttp.ConnectionTimeoutError):
+            await fetch(service, timeout=aiohttp.ClientTimeout(sock_connect=0.3))
+        async with httpx.AsyncClient(timeout=0.3) as client:
+            with pytest.raises(httpx.ConnectTimeout):
+                await client.get(str(service.url / "fact"))
+    assert await fetch(service) == 200
+    service.assert_called("fact", times=1)
+    assert [record.requests for record in service.connections] == [1]
+
+
+@linux
+async def test_outages_of_every_kind_may_follow_each_other(service: MockService) -> None:
+    for kind in ("blackhole", "refused", "silent", "blackhole", "silent", "refused"):
+        async with service.outage(kind):
+            pass
+        assert await fetch(service) == 200
+    async with service.outage("silent"):
+        await service.down()  # from one state to another
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await fetch(service)
+    assert await fetch(service) == 200
+
+
+async def test_curl_meets_a_refused_connection(service: MockService) -> None:
+    async with service.outage():
+        curl = await asyncio.create_subprocess_exec(
+            "curl", "-s", str(service.url / "fact"), stdout=subprocess.DEVNULL
+        )
+        assert await curl.wait() == 7
+
+
+async def test_an_outage_within_another_is_refused(service: MockService) -> None:
+    async with service.outage("silent"):
+        with pytest.raises(RuntimeError) as caught:
+            async with service.outage("refused"):
+                pass
+    assert str(caught.value) == (
+        "service.outage('refused'): the service is away already (silent); end that first, "
+        "by leaving its block or by service.up()"
+    )
+
+
+async def test_an_outage_that_there_is_not_is_refused(service: MockService) -> None:
+    with pytest.raises(ValueError, match="outage takes one of") as caught:
+        service.outage("slow")  # type: ignore[arg-type]
+    assert str(caught.value) == ("outage takes one of 'refused', 'silent', 'blackhole', got 'slow'")
+
+
+def test_elsewhere_than_on_linux_a_black_hole_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(NotImplementedError) as caught:
+        MockService([]).outage("blackhole")
+    assert str(caught.value) == (
+        "outage('blackhole') needs Linux, whose full queues drop a SYN; "
+        "use outage('silent'): it accepts and never answers"
+    )
+
+
+async def test_a_service_that_does_not_run_cannot_go_down_or_up() -> None:
+    service = MockService([MockRoute("GET", "/fact", "fact")])
+    with pytest.raises(RuntimeError) as caught:
+        await service.down()
+    assert str(caught.value) == (
+        "service.down(): <MockService not started, 1 routes, 0 exchanges> does not run"
+    )
+    async with service:
+        pass
+    with pytest.raises(RuntimeError, match=r"^service\.up\(\): <MockService http://127"):
+        await service.up()
+
+
+async def test_a_service_may_be_left_while_it_is_away() -> None:
+    for kind in ("refused", "silent", "blackhole" if sys.platform == "linux" else "silent"):
+        async with start_service([]) as service:
+            outage = service.outage(kind)
+            await outage.__aenter__()
+        await outage.__aexit__(None, None, None)
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await fetch(service)
+
+
+async def test_a_proxy_has_outages_too() -> None:
+    async with (
+        start_proxy() as proxy,
+        start_service([MockRoute("GET", "/fact", "fact")]) as service,
+    ):
+        service.register("fact", JsonResponse({}))
+        async with proxy.outage():
+            with pytest.raises(aiohttp.ClientProxyConnectionError):
+                await fetch(service, proxy=proxy.url)
+        assert await fetch(service, proxy=proxy.url) == 200
+
+
+def test_a_service_on_a_thread_goes_down_and_up_for_a_test_without_a_loop() -> None:
+    service = MockService([MockRoute("GET", "/fact", "fact")])
+    service.bind()
+    thread = ServingThread(service)
+    try:
+        service.register("fact", JsonResponse({}))
+        url = str(service.url / "fact")
+        assert requests.get(url, timeout=5).status_code == 200
+        service.down().block()
+        with pytest.raises(requests.ConnectionError):
+            requests.get(url, timeout=5)
+        service.up().block()
+        with service.outage("silent"), pytest.raises(requests.ReadTimeout):
+            requests.get(url, timeout=0.2)
+        assert requests.get(url, timeout=5).status_code == 200
+    finally:
+        service.close()
+        thread.stop()
