@@ -6,6 +6,7 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from .. import page
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
     from .cases import Case, Group
     from .play import Seen
 
-__all__ = ["LOCKED", "PAGE", "cell", "installed", "link", "render", "render_frame", "write"]
+__all__ = [
+    "LOCKED",
+    "PAGE",
+    "cell",
+    "installed",
+    "link",
+    "measured",
+    "render",
+    "render_frame",
+    "write",
+]
 
 PAGE = ROOT / "docs" / "faults.md"
 LOCKED = ("aiohttp", "httpx", "httpcore", "h11", "requests", "urllib3")
@@ -36,6 +47,14 @@ def installed() -> dict[str, str]:
     versions = {name: version(name) for name in LOCKED}
     said = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=True)
     return {**versions, "curl": said.stdout.split()[1]}
+
+
+def measured() -> dict[str, str]:
+    """Return the versions that the page names."""
+    head, _, row = (
+        line.strip("| ").split(" | ") for line in page.read("versions", PAGE).split("\n")
+    )
+    return dict(zip(head, row, strict=True))
 
 
 def write(found: Mapping[Group, Sequence[Mapping[str, Seen]]]) -> None:
@@ -68,7 +87,7 @@ def _render_group(group: Group, rows: Sequence[Mapping[str, Seen]]) -> str:
         [[link(case), *(cell(name, row[name]) for name in CLIENTS)] for case, row in pairs],
     )
     recipes = [_render_recipe(case, row["aiohttp"]) for case, row in pairs]
-    return "\n\n".join([f"## {group.title}", group.problem, table, *recipes])
+    return "\n\n".join([f"## {group.title}", _wrap(group.problem), table, *recipes])
 
 
 def link(case: Case) -> str:
@@ -92,7 +111,13 @@ def cell(client: str, seen: Seen) -> str:
 
 def _render_recipe(case: Case, seen: Seen) -> str:
     code = "\n".join(_recipe(case, seen))
-    return f"### {case.title}\n\n{case.met}\n\n<!-- setup: faults -->\n```python\n{code}\n```"
+    return (
+        f"### {case.title}\n\n{_wrap(case.met)}\n\n<!-- setup: faults -->\n```python\n{code}\n```"
+    )
+
+
+def _wrap(text: str) -> str:
+    return fill(text, 99, break_long_words=False, break_on_hyphens=False)
 
 
 def _recipe(case: Case, seen: Seen) -> list[str]:
@@ -114,9 +139,19 @@ def _recipe(case: Case, seen: Seen) -> list[str]:
             f"    await (await {ask}).text()",
         ]
     indent = "    " if case.line.startswith("async with ") else ""
-    return [case.line, *(indent + line for line in lines)]
+    return [_break(case.line), *(indent + line for line in lines)]
+
+
+def _break(line: str) -> str:
+    """Return a line as it is, or as three that are shorter."""
+    if len(line) <= 100:
+        return line
+    head, tail = line.split("(", 1)
+    return f"{head}(\n    {tail.removesuffix(')')}\n)"
 
 
 def _quote(text: str) -> str:
     """Return a literal, with double quotes where that is as short."""
-    return f'"{text}"' if text.isprintable() and '"' not in text and "\\" not in text else repr(text)
+    return (
+        f'"{text}"' if text.isprintable() and '"' not in text and "\\" not in text else repr(text)
+    )

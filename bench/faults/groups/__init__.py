@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from . import bodies, broken_off, heads, kept, slow, streams, unasked
+from . import bodies, broken_off, heads, kept, ports, slow, streams, unasked
 
 __all__ = ["GROUPS"]
 
 GROUPS = (
+    ports.GROUP,
     broken_off.GROUP,
     slow.GROUP,
     heads.GROUP,

@@ -4,8 +4,8 @@ from ..cases import Group, answered, scripted
 
 GROUP = Group(
     "The connection ends early",
-    "The server dies, is redeployed, or something on the way loses patience. A close in order (FIN) "
-    "and a cut (RST) raise different things, and so do a cut before and a cut within the body.",
+    "The server dies, is redeployed, or something on the way loses patience. A close in order "
+    "(FIN) and a cut (RST) raise different things, and so do a cut before and a cut within the body.",
     (
         answered(
             "Closed without an answer",
@@ -43,7 +43,7 @@ GROUP = Group(
         ),
         scripted(
             "Head cut short",
-            r'Send(OK + b"Content-Le")',
+            'Send(OK + b"Content-Le")',
             met="A process ends while its head is half written. requests and urllib3 return a 200 "
             "without a body: check what came, not the status alone.",
         ),
@@ -55,7 +55,7 @@ GROUP = Group(
         ),
         scripted(
             "Half-closed in the body",
-            r'Send(OK + b"Content-Length: 10\r\n\r\n01234")',
+            'Send(SIZED + b"me")',
             "HalfClose()",
             "Stall()",
             met="A server shuts down its sending side and keeps on reading. No client waits for "

@@ -32,12 +32,13 @@ GROUP = Group(
             "Very long header",
             "OversizedHeaders(bytes=100_000)",
             "Cookies or traces that grow with each hop. The limits: aiohttp 8,190 bytes "
-            "(`max_field_size`), requests and urllib3 65,536.",
+            "(`max_field_size`), requests and urllib3 a line of 65,536.",
         ),
         answered(
             "Very many headers",
             "OversizedHeaders(count=500)",
-            "A proxy that adds a header at each turn of a loop. requests and urllib3 take 100.",
+            "A proxy that adds a header at each turn of a loop. requests and urllib3 take fewer "
+            "than 100.",
         ),
         answered(
             "Two lengths, the last too large",

@@ -2,8 +2,7 @@
 
 from ..cases import POST_TWICE, SHORT, TWICE, Group, answered, scripted
 
-_OK = r'OK + b"Content-Length: 2\r\n\r\nok"'
-_OTHER = r'OK + b"Content-Length: 4\r\n\r\nevil"'
+_ONE, _OTHER = 'SIZED + b"meow"', 'SIZED + b"evil"'
 
 GROUP = Group(
     "A connection that is used again",
@@ -40,7 +39,7 @@ GROUP = Group(
         ),
         scripted(
             "Two answers at once",
-            f"Send({_OK} + {_OTHER})",
+            f"Send({_ONE} + {_OTHER})",
             "Stall()",
             met="A server answers twice, or somebody poisons the connection: the second answer "
             "lies there before the second request is sent. httpx takes it for the answer to that "
@@ -51,7 +50,7 @@ GROUP = Group(
         ),
         scripted(
             "A second answer, late",
-            f"Send({_OK})",
+            f"Send({_ONE})",
             "Pause(0.1)",
             f"Send({_OTHER})",
             "Stall()",
