@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?= -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench docs check dist curl clean
+.PHONY: help demo test bench faults docs check dist curl clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,6 +24,9 @@ test: $(VENV)/.test curl  ## all tests
 
 bench: $(VENV)/.test  ## the speed beside that of the peers, in one run
 	$(BIN)/python -m bench $(BENCH_ARGS)
+
+faults: $(VENV)/.test curl  ## docs/faults.md: what five clients make of every fault
+	$(BIN)/python -m bench.faults
 
 docs: $(VENV)/.docs  ## the site, strictly: a dead link or a missing docstring fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

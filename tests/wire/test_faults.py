@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from bench.faults.clients import outcomes
 
 from asyncly.srvmocker import (
     BadEncoding,
@@ -32,7 +33,6 @@ from asyncly.srvmocker import (
 )
 
 from .conftest import connect
-from .outcomes import outcomes
 
 if TYPE_CHECKING:
     from asyncly.srvmocker.responses.wire import ScriptedResponse

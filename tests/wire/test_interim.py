@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from bench.faults.clients import outcomes
 
 from asyncly.srvmocker import (
     CallbackResponse,
@@ -24,7 +25,6 @@ from asyncly.srvmocker import (
 )
 
 from .conftest import connect
-from .outcomes import outcomes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

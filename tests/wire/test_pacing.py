@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from aiohttp import web
+from bench.faults.clients import outcomes
 
 from asyncly.srvmocker import (
     BaseMockResponse,
@@ -28,7 +29,6 @@ from asyncly.srvmocker.responses.drip import DripTransport
 from asyncly.srvmocker.responses.wire import WireAnswer
 
 from .conftest import connect
-from .outcomes import outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

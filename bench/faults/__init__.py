@@ -1,0 +1,1 @@
+"""What five clients make of every fault, and the page that shows it: `python -m bench.faults`."""
