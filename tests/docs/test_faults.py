@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import shutil
@@ -91,7 +92,8 @@ def cells_of(case: Case, row: Mapping[str, Seen]) -> Cells:
 
 @needs_curl
 @pytest.mark.skipif(sys.platform != "linux", reason="the page was measured on Linux")
-def test_every_cell_is_what_the_client_does_now() -> None:
+def test_every_cell_is_what_the_client_does_now(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "urllib3")  # it tells of broken headers at length
     shown, rows = page_cells(), play(CASES)
     for number, case in enumerate(CASES):
         if find_differences(shown_of(case, shown), cells_of(case, rows[number])):

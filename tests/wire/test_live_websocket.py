@@ -103,6 +103,28 @@ async def test_with_websockets(live: LiveStream, service: MockService) -> None:
     assert (exchange.messages[-1].sender, exchange.messages[-1].code) == ("server", 4000)
 
 
+async def test_json_is_received_as_values(live: LiveStream, session: aiohttp.ClientSession) -> None:
+    async with session.ws_connect("/chat") as client:
+        conn = await live.accept()
+        for text in ('{"type": "hello"}', "null", "hello", "[1]"):
+            await client.send_str(text)
+        await client.send_bytes(b"\xff")
+        assert await conn.receive_json() == {"type": "hello"}
+        assert await conn.receive_json(timeout=5) is None
+        with pytest.raises(
+            ValueError,
+            match=r"^the client of GET /chat sent no JSON \(Expecting .*\), but 'hello'$",
+        ):
+            await conn.receive_json()
+        assert await conn.receive_json() == [1]
+        with pytest.raises(ValueError, match=r"sent no JSON \(.*\), but b'\\xff'$"):
+            await conn.receive_json()
+        with pytest.raises(AssertionError, match=r"sent no message in 0\.01 s$"):
+            await conn.receive_json(timeout=0.01)
+    with pytest.raises(StreamClosedError, match=r"^conn\.receive_json\(\) waits for nothing"):
+        await conn.receive_json()
+
+
 async def test_a_client_that_leaves(live: LiveStream, service: MockService) -> None:
     async with connect(service.url) as raw:
         await raw.send(HANDSHAKE)
@@ -212,7 +234,7 @@ async def test_what_a_kind_cannot_do(service: MockService, session: aiohttp.Clie
     service.register("chat", live)
     async with session.get("/chat"):
         conn = await live.accept()
-        for call in (conn.receive, conn.ping, lambda: conn.close(4000)):
+        for call in (conn.receive, conn.receive_json, conn.ping, lambda: conn.close(4000)):
             with pytest.raises(TypeError, match=r'is for LiveStream\("websocket"\)'):
                 call()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..exceptions import StreamClosedError
 from ..journal import CLIENT_LEFT, STOPPED, WENT_DOWN
-from ..text import clip
+from ..text import clip, shorten
 from ..waiting import Wait, cross, runs_here
 from .kinds import EndedBy, Ending
 from .steps import Reset
@@ -135,7 +136,35 @@ class LiveConnection:
             StreamClosedError: the stream has ended, and every message of it was received.
             TypeError: this is no WebSocket: its client has nothing to say.
         """
-        self._check_speaks("receive()")
+        return self._receive(timeout, lambda message: message, "receive()")
+
+    def receive_json(self, timeout: float | None = 5.0) -> Wait[Any]:
+        """Wait for the next message of a WebSocket's client, and return it parsed as JSON.
+
+        Args:
+            timeout: seconds to wait; None waits for ever.
+
+        Raises:
+            AssertionError: as `receive`.
+            StreamClosedError: as `receive`.
+            TypeError: as `receive`.
+            ValueError: it is no JSON; it counts as received.
+        """
+
+        def parse(message: str | bytes) -> Any:
+            try:
+                return json.loads(message)
+            except ValueError as error:
+                raise ValueError(
+                    f"{self._client} sent no JSON ({error}), but {shorten(message)}"
+                ) from None
+
+        return self._receive(timeout, parse, "receive_json()")
+
+    def _receive(
+        self, timeout: float | None, read: Callable[[str | bytes], _T], call: str
+    ) -> Wait[_T]:
+        self._check_speaks(call)
         taken: list[str | bytes] = []
         ended = False
 
@@ -146,14 +175,14 @@ class LiveConnection:
                 taken.append(message)
             return bool(taken) or ended
 
-        def give() -> str | bytes:
+        def give() -> _T:
             if taken:
-                return taken[0]
+                return read(taken[0])
             if ended:
-                raise StreamClosedError(self._describe_end("conn.receive() waits for nothing"))
+                raise StreamClosedError(self._describe_end(f"conn.{call} waits for nothing"))
             raise AssertionError(f"{self._client} sent no message in {timeout:g} s")
 
-        return self._bell.until(take, timeout=timeout, then=give, call="conn.receive()")
+        return self._bell.until(take, timeout=timeout, then=give, call=f"conn.{call}")
 
     def ping(self, data: bytes = b"") -> Wait[None]:
         """Send a WebSocket's ping; the client's pong will be in `exchange.messages`.

@@ -100,7 +100,9 @@ class Dispatcher:
         registration.used = True
         if registration.canned is not None:
             sent = send_at_once(registration.canned, request, exchange)
-            return sent or await send(registration.canned, request, exchange)
+            if sent is None:
+                sent = await send(registration.canned, request, exchange)
+            return sent
         request.registration = registration
         request.exchange = exchange
         request.path_params = exchange.request.path_params

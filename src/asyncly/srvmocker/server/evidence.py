@@ -6,7 +6,6 @@ import socket
 import struct
 import sys
 from collections import deque
-from contextlib import suppress
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectionLog", "ConnectionRecord"]
 
-# struct tcp_info of Linux: the state, and how many bytes were received and sent (5.15: tcp.h).
-_TCP_INFO_SIZE = 256
-_RECEIVED_AT, _SENT_AT = 128, 200
+_TCP_INFO = struct.Struct("=B127xQ64xQ")
+"""Linux's struct tcp_info: the state, and how many bytes were received and sent (linux/tcp.h)."""
 _FIN_CAME = frozenset({6, 8, 9, 11})
 """TIME_WAIT, CLOSE_WAIT, LAST_ACK, CLOSING: there Linux counts the FIN as a byte received."""
 
@@ -131,23 +129,24 @@ class ConnectionRecord:
         transport = self._transport
         if transport is None or sys.platform != "linux":
             return self._bytes
-        with suppress(OSError, AttributeError, struct.error):
+        try:
             raw = transport.get_extra_info("socket")
-            info = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
-            (received,) = struct.unpack_from("Q", info, _RECEIVED_AT)
-            (sent,) = struct.unpack_from("Q", info, _SENT_AT)
-            self._bytes = received - (info[0] in _FIN_CAME), sent
+            info = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+            state, received, sent = _TCP_INFO.unpack(info)
+        except (OSError, AttributeError, struct.error):  # it is closed; the kernel is too old
+            return self._bytes
+        self._bytes = received - (state in _FIN_CAME), sent
         return self._bytes
 
     def _is_to_be_reset(self) -> bool:
         """Tell whether the server's side closes without a FIN, as a fault wishes it."""
         assert self._transport is not None  # noqa: S101 - for the type checker
         raw = self._transport.get_extra_info("socket")
-        with suppress(OSError, AttributeError):
-            return bool(
-                raw.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(NO_LINGER)) == NO_LINGER
-            )
-        return False
+        try:
+            linger = raw.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(NO_LINGER))
+        except (OSError, AttributeError):
+            return False
+        return bool(linger == NO_LINGER)
 
     def __str__(self) -> str:
         """Tell in a few words what it was, for messages."""
