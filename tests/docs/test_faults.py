@@ -96,8 +96,9 @@ def test_every_cell_is_what_the_client_does_now(caplog: pytest.LogCaptureFixture
     caplog.set_level(logging.CRITICAL, "urllib3")  # it tells of broken headers at length
     shown, rows = page_cells(), play(CASES)
     for number, case in enumerate(CASES):
-        if find_differences(shown_of(case, shown), cells_of(case, rows[number])):
-            (rows[number],) = play([case])  # by itself: among others a busy machine was late
+        for _ in range(2):  # by itself: among others a busy machine may have been late
+            if find_differences(shown_of(case, shown), cells_of(case, rows[number])):
+                (rows[number],) = play([case])
     cells = {
         place: text
         for case, row in zip(CASES, rows, strict=True)
