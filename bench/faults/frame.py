@@ -10,4 +10,4 @@ ROUTES = [MockRoute("GET", "/fact", "fact"), MockRoute("POST", "/orders", "creat
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 SIZED = OK + b"Content-Length: 4\r\n\r\n"
-SOON = aiohttp.ClientTimeout(total=0.3)
+SOON = aiohttp.ClientTimeout(total=0.5)

@@ -16,7 +16,7 @@ GROUP = Group(
         ),
         answered(
             "Malformed chunk, late",
-            "MalformedChunkResponse(delay=0.05)",
+            "MalformedChunkResponse(delay=0.3)",
             "The same, while the head has long been read. aiohttp with its C parser notices "
             "nothing, not even the close, until its `total` ends: 300 seconds unless you set it.",
             timeout=SHORT,

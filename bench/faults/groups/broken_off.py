@@ -5,7 +5,8 @@ from ..cases import Group, answered, scripted
 GROUP = Group(
     "The connection ends early",
     "The server dies, is redeployed, or something on the way loses patience. A close in order "
-    "(FIN) and a cut (RST) raise different things, and so do a cut before and a cut within the body.",
+    "(FIN) and a cut (RST) raise different things, and so do a cut before and a cut within the "
+    "body.",
     (
         answered(
             "Closed without an answer",

@@ -20,8 +20,8 @@ GROUP = Group(
         answered(
             "Header without a colon",
             "InvalidHeader()",
-            "A script prints a warning among its headers. requests and urllib3 end the head there "
-            "and drop the headers behind it.",
+            "A script prints a warning among its headers. requests and urllib3 end the head there, "
+            "drop the headers behind it, and no more than log a warning.",
         ),
         answered(
             "Header with a NUL",

@@ -51,7 +51,7 @@ GROUP = Group(
         scripted(
             "A second answer, late",
             f"Send({_ONE})",
-            "Pause(0.1)",
+            "Pause(0.5)",
             f"Send({_OTHER})",
             "Stall()",
             met="The same, while the second request waits for its answer. HTTP/1.1 has no mark "

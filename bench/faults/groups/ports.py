@@ -5,8 +5,8 @@ from ..cases import SHORT, Case, Group
 GROUP = Group(
     "The server is not there",
     "It is stopped, restarted, hung, or behind a firewall that drops what comes. The port stays "
-    "the service's: when the outage ends, the same URL is served again. Connections that were open "
-    "are reset.",
+    "the service's: when the [outage](outages.md) ends, the same URL is served again. Connections "
+    "that were open are reset.",
     (
         Case(
             "Nobody listens",

@@ -32,7 +32,6 @@ GROUP = Group(
         scripted(
             "Stream closed in a chunk",
             r'Send(CHUNKED + b"ff\r\ndata: 1\n\n")',
-            "Pause(0.01)",
             "Fin()",
             met="A process dies while it writes a large event: half of a chunk is there.",
         ),
