@@ -152,6 +152,4 @@ def _break(line: str) -> str:
 
 def _quote(text: str) -> str:
     """Return a literal, with double quotes where that is as short."""
-    return (
-        f'"{text}"' if text.isprintable() and '"' not in text and "\\" not in text else repr(text)
-    )
+    return f'"{repr(text)[1:-1]}"' if not set("'\"") & set(text) else repr(text)
