@@ -8,15 +8,8 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from .comparing import (
-    Mismatch,
-    answer_refusal,
-    as_sent,
-    compare,
-    compare_listed,
-    copy_json,
-    quick_check,
-)
+from .comparing import Mismatch, answer_refusal, as_sent, compare, compare_listed
+from .plain_json import copy_json, quick_check
 from .text import (
     ABSENT,
     VALUE_LIMIT,

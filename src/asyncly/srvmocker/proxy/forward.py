@@ -17,13 +17,14 @@ from ..journal import Exchange
 from ..request import RecordedRequest
 from ..responses.canned import Canned, has_no_body, render_head
 from ..server.answers import CLIENT_LEFT, ended_by, is_connected, malformed, send, text_answer
-from ..server.connection import SENT, SENT_LAST, MockRequest
+from ..server.connection import SENT, SENT_LAST
 from ..text import clip, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from ..journal import Journal
+    from ..server.incoming import MockRequest
 
 __all__ = ["Forwarder"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from .connection import MockRequest
+    from .incoming import MockRequest
 
 __all__ = [
     "CLIENT_LEFT",

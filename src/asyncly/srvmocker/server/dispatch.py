@@ -26,7 +26,8 @@ from .answers import (
     send_at_once,
     text_answer,
 )
-from .connection import SENT, SENT_LAST, BodyTooLarge
+from .connection import SENT, SENT_LAST
+from .incoming import BodyTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from ..request import Arrival
     from ..responses.base import Registration
     from ..routing import Candidate, RouteTable
-    from .connection import MockRequest
+    from .incoming import MockRequest
 
 __all__ = ["Dispatcher"]
 
