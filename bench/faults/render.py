@@ -151,5 +151,5 @@ def _break(line: str) -> str:
 
 
 def _quote(text: str) -> str:
-    """Return a literal as the formatter has it: with double quotes, unless some are within."""
-    return repr(text) if '"' in text or "'" in text else f'"{repr(text)[1:-1]}"'
+    """Return a literal, with double quotes where that is as short."""
+    return f'"{repr(text)[1:-1]}"' if not set("'\"") & set(text) else repr(text)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
+if TYPE_CHECKING:
     from .conftest import Run
 
 AUTO = "asyncio_mode = auto"
+ASYNC_TEST = "async def test_it():\n    await {}"
 UNMATCHED = """
 import requests
 
@@ -206,3 +207,16 @@ def test_it(mock_service):
     )
     result.stdout.no_fnmatch_line("*'create'*seed*")
     run(code.replace('f"{late.seed}"', "'a'")).stdout.no_fnmatch_line("*'create'*")
+
+
+@pytest.mark.parametrize(
+    "wait", ["Gate().waiting(timeout=0.01)", "LiveStream('sse').accept(timeout=0.01)"]
+)
+@pytest.mark.parametrize("form", ["def test_it():\n    {}.block()", ASYNC_TEST])
+def test_a_wait_that_fails_shows_the_line_of_the_test_and_none_of_ours(
+    run: Run, wait: str, form: str
+) -> None:
+    code = f"from asyncly.srvmocker import Gate, LiveStream\n\n{form.format(wait)}\n"
+    result = run(code, plugins=("asyncio",), ini=AUTO)
+    result.assert_outcomes(failed=1)
+    assert "waiting.py" not in result.stdout.str()

@@ -18,7 +18,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from asyncly.srvmocker import Match, Mismatch, RecordedRequest
-from asyncly.srvmocker.comparing import compare, quick_check
+from asyncly.srvmocker.comparing import ENOUGH, compare, quick_check
+from asyncly.srvmocker.report import render_mismatches
 from asyncly.srvmocker.text import ABSENT
 
 json_leaves = (
@@ -391,3 +392,22 @@ def test_a_long_key_and_a_long_note_are_cut() -> None:
     (line,) = map(str, differences(complain, 1))
     assert len(line) < 400
     assert line.endswith("xxx'))")
+
+
+@pytest.mark.parametrize(
+    ("expected", "got"),
+    [
+        ([0] * 5000, [1] * 5000),
+        ([], [1] * 5000),
+        ([1] * 5000, []),
+        ({str(n): 0 for n in range(5000)}, {}),
+        ({}, {str(n): 0 for n in range(5000)}),
+        ([{"a": 0, "b": [0]}] * 5000, [{"a": 1, "b": [1]}] * 5000),
+    ],
+)
+def test_nobody_reads_more_than_a_thousand_differences(expected: Any, got: Any) -> None:
+    found: list[Mismatch] = []
+    compare("json", expected, got, found)
+    assert len(found) == ENOUGH
+    assert render_mismatches(found)[-1] == "    … and at least 990 more differences"
+    assert render_mismatches(found[:12])[-1] == "    … and 2 more differences"

@@ -410,3 +410,28 @@ def test_it_is_shown_short_in_messages() -> None:
     headers = {f"X-Header-{number}": "v" * 200 for number in range(100)}
     shown = str(Match(json=["x" * 5_000_000] * 20, body=b"y" * 5_000_000, headers=headers))
     assert len(shown) < 900
+
+
+def test_what_is_done_to_the_wish_later_changes_nothing() -> None:
+    wish = {"items": [{"qty": 1}]}
+    match = Match(json=wish)
+    request = RecordedRequest("POST", "/", body=b'{"items": [{"qty": 1}]}')
+    assert match.matches(request)
+    wish["items"][0]["qty"] = 2
+    wish["items"].append({})
+    assert match.matches(request)  # the body is remembered, and rightly so
+    assert match.explain(request) == ()
+    assert match.json == {"items": [{"qty": 1}]}
+
+
+def test_a_copied_wish_keeps_its_matchers() -> None:
+    class Any1:
+        def __eq__(self, other: object) -> bool:
+            return other == 1
+
+        __hash__ = None  # type: ignore[assignment]
+
+    one = Any1()
+    match = Match(json=[one, {"kind": str}])
+    assert match.json[0] is one
+    assert match.matches(RecordedRequest("POST", "/", body=b'[1, {"kind": "a"}]'))

@@ -218,7 +218,7 @@ class OnlyOnce(RawResponse):
         (ReturnsNone, "it serves when .* but it raised TypeError: .* returned None"),
         (SameObject, "it serves when .* but it raised RuntimeError: .* already sent"),
         (NeverAnswers, r"that it serves, but no whole answer came in 0\.2 s"),
-        (LeaksTask, "leaves no task, but 16 tasks did not end:\n.*LeaksTask.forgotten"),
+        (LeaksTask, "leaves no task, but 16 tasks did not end:\n  16 of LeaksTask.forgotten"),
         (
             SwallowsCancel,
             r"survives a client that leaves at once, but its response\(\) still runs 0\.2 s after",

@@ -496,3 +496,52 @@ def test_uvloop() -> None:
 
     uvloop = pytest.importorskip("uvloop")
     uvloop.run(main())
+
+
+@pytest.mark.parametrize("kind", ["chunked", "websocket"])
+async def test_a_send_that_is_cancelled_harms_no_other(service: MockService, kind: Any) -> None:
+    """A client that does not read, and a test that has the patience of a moment."""
+    live = LiveStream(kind)
+    service.register("events", live)
+    async with connect(service.url) as raw, asyncio.timeout(10):
+        raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await raw.send(
+            b"GET /events HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        conn = await live.accept()
+        big = bytes(1 << 24)  # more than the sockets take
+        impatient = asyncio.create_task(conn.send(big))
+        patient = [asyncio.create_task(conn.send(big)) for _ in range(2)]
+        while conn.sent < 3 << 24:
+            await asyncio.sleep(0)
+        impatient.cancel()
+        await asyncio.wait([impatient])
+        assert impatient.cancelled()
+        assert conn.sent == 3 << 24  # it was handed over, whoever waits
+        patient.append(asyncio.create_task(conn.send(b"last")))
+        raw.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        got = bytearray()
+        while not got.endswith(b"last" if kind == "websocket" else b"4\r\nlast\r\n"):
+            got += await raw.reader.read(1 << 20)
+        await asyncio.gather(*patient)
+        conn.reset()
+        assert (await conn.closed()).sent == (3 << 24) + 4
+    assert service.errors == ()
+
+
+async def test_the_clients_of_a_service_that_has_stopped_are_forgotten() -> None:
+    """Two tests may share one `LiveStream`, that of a module for example."""
+    live = LiveStream("sse")
+    async with start_service(ROUTES) as service, aiohttp.ClientSession(service.url) as session:
+        service.register("events", live)
+        async with session.get("/events"):
+            pass  # it leaves before anybody accepts it
+        async with session.get("/events"):
+            await service.stop()  # it does not
+    async with start_service(ROUTES) as service, aiohttp.ClientSession(service.url) as session:
+        service.register("events", live)
+        async with session.get("/events") as answer:
+            conn = await live.accept()
+            await conn.send("to the second one")
+            assert await answer.content.readline() == b"data: to the second one\n"

@@ -374,3 +374,30 @@ async def test_clients_see_a_piece_before_the_next_is_made(
     else:
         lines = await globals()[f"_lines_of_{client}"](url, step)
     assert [json.loads(line) for line in lines] == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize("interval", [0, 3600])
+async def test_a_client_that_ends_its_sending_side_has_left(interval: float) -> None:
+    """A FIN is all that there is to see of a client that leaves; so says aiohttp's own server."""
+    async with start_service([MockRoute("GET", "/items", "items")]) as service:
+        service.register("items", NdjsonResponse([1, 2], interval=interval))
+        async with connect(service.url) as raw:
+            raw.writer.write(b"GET /items HTTP/1.1\r\nHost: x\r\n\r\n")
+            raw.writer.write_eof()
+            assert not (await raw.rest()).endswith(b"0\r\n\r\n")
+        await service.wait_for_call("items")
+        while service.exchanges[0].finished_at is None:
+            await asyncio.sleep(0)
+        assert service.exchanges[0].fault == "the client disconnected"
+        assert service.errors == ()
+
+
+async def test_a_client_that_ends_its_sending_side_after_the_answer_has_all_of_it() -> None:
+    async with start_service([MockRoute("GET", "/items", "items")]) as service:
+        service.register("items", NdjsonResponse([1, 2]))
+        async with connect(service.url) as raw:
+            await raw.send(b"GET /items HTTP/1.1\r\nHost: x\r\n\r\n")
+            await raw.reader.readuntil(b"\r\n2\n\r\n0\r\n\r\n")
+            raw.writer.write_eof()
+            assert await raw.rest() == b""
+        assert service.exchanges[0].outcome == "200"

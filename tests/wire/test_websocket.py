@@ -840,3 +840,52 @@ def test_a_reason_is_cut_between_characters(size: int) -> None:
     assert len(cut.encode()) in (122, 123)
     assert cut.endswith("…")
     assert reason.startswith(cut[:-1])
+
+
+async def test_a_send_that_takes_too_long_does_not_break_what_follows(
+    service: MockService,
+) -> None:
+    gave_up = asyncio.Event()
+
+    async def script(connection: WebSocketConnection) -> None:
+        try:
+            async with asyncio.timeout(0.01):  # the client does not read
+                await connection.send(bytes(1 << 24))
+        except TimeoutError:
+            gave_up.set()
+        await connection.send("late")
+        await connection.close(4000)
+
+    service.register("chat", WebSocketResponse(script, compress=False))
+    async with connect(service.url) as raw, asyncio.timeout(10):
+        raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await raw.send(HANDSHAKE)
+        await gave_up.wait()
+        raw.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        got = bytearray()
+        while not got.endswith(b"late\x88\x02\x0f\xa0"):
+            got += await raw.reader.read(1 << 20)
+        await raw.send(frame(8, b"\x0f\xa0"))
+        await until(lambda: service.exchanges[0].finished_at is not None)
+    assert service.errors == ()
+
+
+async def test_no_secret_of_the_handshake_is_in_the_error_of_a_script(
+    service: MockService, session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    scripts: list[list[ws.Step]] = [
+        [ws.Expect({"token": None})],
+        [ws.Expect("hello")],
+        [ws.ExpectClose()],
+    ]
+    for script in scripts:
+        service.register("chat", WebSocketResponse(script))
+        headers = {"Authorization": "Bearer s3cr3t"}
+        async with session.ws_connect("/chat", headers=headers) as client:
+            await client.send_json({"token": "s3cr3t"})
+            closing = await client.receive()
+            assert "s3cr3t" not in str(closing.extra)
+    assert len(service.errors) == 3
+    assert "s3cr3t" not in "".join(map(str, service.errors))
+    assert "***" in str(service.errors[0])
+    assert "s3cr3t" not in caplog.text

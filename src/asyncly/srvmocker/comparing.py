@@ -7,6 +7,7 @@ import math
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import zip_longest
 from types import UnionType
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,19 @@ from .text import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Mismatch", "answer_refusal", "as_sent", "compare", "compare_listed", "quick_check"]
+__all__ = [
+    "ENOUGH",
+    "Mismatch",
+    "answer_refusal",
+    "as_sent",
+    "compare",
+    "compare_listed",
+    "copy_json",
+    "quick_check",
+]
+
+ENOUGH = 1000
+"""Differences after which a comparison of dicts or lists stops: nobody reads a thousand."""
 
 _LONG = 60
 """From this length on, a text is shown only around its first difference."""
@@ -112,6 +125,7 @@ def compare(where: str, expected: Any, got: Any, into: list[Mismatch]) -> None:
     equal as JSON is (`1` is not `true`, `1` is `1.0`), an expected value may be a compiled
     pattern (it must match the whole text), a type (`isinstance`; `int` is not met by a bool),
     an object with an `__eq__` of its own, or a function that is called with the value.
+    It stops where `ENOUGH` were found.
     """
     if isinstance(expected, dict) and type(expected).__eq__ in _DICT_EQ:
         if isinstance(got, dict):
@@ -136,12 +150,16 @@ def _compare_dicts(
     where: str, expected: dict[Any, Any], got: dict[Any, Any], into: list[Mismatch]
 ) -> None:
     for key, wish in expected.items():
+        if len(into) >= ENOUGH:
+            return
         place = f"{where}{_key(key)}"
         if key in got:
             compare(place, wish, got[key], into)
         else:
             into.append(Mismatch(place, wish, ABSENT))
     for key, value in got.items():
+        if len(into) >= ENOUGH:
+            return
         if key not in expected:
             into.append(Mismatch(f"{where}{_key(key)}", ABSENT, value))
 
@@ -149,12 +167,14 @@ def _compare_dicts(
 def _compare_lists(
     where: str, expected: Sequence[Any], got: Sequence[Any], into: list[Mismatch]
 ) -> None:
-    for index, (wish, value) in enumerate(zip(expected, got, strict=False)):
-        compare(f"{where}[{index}]", wish, value, into)
-    for index in range(len(got), len(expected)):
-        into.append(Mismatch(f"{where}[{index}]", expected[index], ABSENT))
-    for index in range(len(expected), len(got)):
-        into.append(Mismatch(f"{where}[{index}]", ABSENT, got[index]))
+    for index, (wish, value) in enumerate(zip_longest(expected, got, fillvalue=ABSENT)):
+        if len(into) >= ENOUGH:
+            return
+        place = f"{where}[{index}]"
+        if wish is ABSENT or value is ABSENT:
+            into.append(Mismatch(place, wish, value))
+        else:
+            compare(place, wish, value, into)
 
 
 def _key(key: object) -> str:
@@ -343,3 +363,13 @@ def _find_doubtful(value: Any, path: tuple[Any, ...], into: list[tuple[Any, ...]
             into.append(path)
         return bool(value == value)
     return kind is str or value is None
+
+
+def copy_json(value: Any) -> Any:
+    """Return the same with dicts and lists of its own at any depth, around the same values."""
+    kind = type(value)
+    if kind is dict:
+        return {key: copy_json(item) for key, item in value.items()}
+    if kind is list:
+        return [copy_json(item) for item in value]
+    return value

@@ -14,6 +14,7 @@ from .comparing import (
     as_sent,
     compare,
     compare_listed,
+    copy_json,
     quick_check,
 )
 from .text import (
@@ -62,7 +63,7 @@ class Match:
 
     Args:
         json: the parsed body, exactly and with JSON's types: `1` is not `true`. `json=None`
-            asks for the JSON null.
+            asks for the JSON null. It is copied: what is done to it later changes nothing.
         body: the body as sent: bytes, or text (compared as UTF-8).
         headers: headers that must be there, names without case. One of the values of a header
             sent several times is enough; a list asks for each of its elements; None asks that
@@ -116,6 +117,7 @@ class Match:
                 f"body= takes bytes or text, got {shorten(self.body)}; "
                 "for parsed JSON use json=, for a form form="
             )
+        vars(self)["json"] = copy_json(self.json)  # a body that fitted once is remembered
 
     def explain(self, request: RecordedRequest) -> tuple[Mismatch, ...]:
         """Return every difference between `request` and this match; none means it matches."""

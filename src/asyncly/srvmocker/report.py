@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .comparing import ENOUGH
 from .text import VALUE_LIMIT, clip, describe_error, redact, shorten
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ def render_mismatches(
     """Return a line for each difference, the first `limit` of them."""
     lines = [indent + line for mismatch in mismatches[:limit] for line in str(mismatch).split("\n")]
     hidden = len(mismatches) - limit
-    return [*lines, f"{indent}… and {count(hidden, 'more difference')}"] if hidden > 0 else lines
+    if hidden <= 0:
+        return lines
+    least = "at least " if len(mismatches) >= ENOUGH else ""  # the comparison stopped there
+    return [*lines, f"{indent}… and {least}{count(hidden, 'more difference')}"]
 
 
 def render_exchange(

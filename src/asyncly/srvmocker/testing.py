@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -209,8 +210,9 @@ class _Check:
         if left:
             _, left = await asyncio.wait(left, timeout=self._timeout)
         if left:
-            names = "".join(f"\n  {shorten(task.get_coro())}" for task in left)
-            self._fail("leaves no task", f"{count(len(left), 'task')} did not end:{names}")
+            names = Counter(getattr(task.get_coro(), "__qualname__", "?") for task in left)
+            shown = "".join(f"\n  {number} of {name}" for name, number in names.items())
+            self._fail("leaves no task", f"{count(len(left), 'task')} did not end:{shown}")
 
     async def _ask(self, service: MockService, name: str, wish: str = "serves") -> _Answer:
         __tracebackhide__ = True

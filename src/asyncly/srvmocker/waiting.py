@@ -58,10 +58,12 @@ class Bell:
         """
 
         async def wait() -> _T:
+            __tracebackhide__ = True
             await self.wait(satisfied, timeout=timeout)
             return then()
 
         def block() -> _T:
+            __tracebackhide__ = True
             self.block(satisfied, timeout=timeout)
             return then()
 
@@ -152,6 +154,7 @@ class Wait(Coroutine[Any, Any, _T], Generic[_T]):
         Raises:
             RuntimeError: an asyncio loop runs in this thread: it would stand still.
         """
+        __tracebackhide__ = True
         self._taken = True
         if _in_asyncio():
             raise RuntimeError(
@@ -235,6 +238,7 @@ class _Crossing(Wait[_T]):
         return self._make_coroutine() if runs_here(self._loop) else self._wait_elsewhere()
 
     async def _wait_elsewhere(self) -> _T:
+        __tracebackhide__ = True
         future, done = self._start(), Bell()
         future.add_done_callback(lambda _: done.ring())
         try:
@@ -244,6 +248,7 @@ class _Crossing(Wait[_T]):
         return future.result()
 
     def _block(self) -> _T:
+        __tracebackhide__ = True
         return self._start().result()
 
     def _start(self) -> Future[_T]:

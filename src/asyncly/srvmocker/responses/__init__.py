@@ -28,10 +28,12 @@ from .framing import (
     MalformedChunkResponse,
     MissingFinalChunk,
 )
+from .gated import (
+    GatedResponse,
+)
 from .gates import (
     Barrier,
     Gate,
-    GatedResponse,
 )
 from .heads import (
     BadStatusLine,

@@ -1,15 +1,13 @@
-"""Answers that wait for the test: a gate that it opens, a barrier that a crowd opens."""
+"""Where requests wait for the test: a gate that it opens, a barrier that a crowd opens."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..report import count, render_request
-from ..text import shorten
 from ..waiting import Bell
-from .base import BaseMockResponse, check_response, exchange_of, walk
+from .base import BaseMockResponse, check_response, walk
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from ..request import RecordedRequest
     from ..waiting import Wait
 
-__all__ = ["Barrier", "Gate", "GatedResponse"]
+__all__ = ["Barrier", "Gate"]
 
 
 class _Visit:
@@ -261,44 +259,6 @@ class Barrier(Gate):
 
     def _lets_through(self) -> bool:
         return self._is_open or len(self._visits) >= self._n
-
-
-@dataclass(frozen=True)
-class GatedResponse(BaseMockResponse):
-    """Stands at a gate, then answers as the wrapped response does.
-
-    Args:
-        wrapped: the response behind the gate.
-        gate: a `Gate`, which the test opens, or a `Barrier`, which enough requests open.
-
-    Raises:
-        TypeError: `wrapped` is no response, or `gate` no gate.
-
-    Example:
-        >>> GatedResponse(RawResponse("at last"), Gate()).gate
-        <Gate, closed, 0 requests standing>
-    """
-
-    wrapped: BaseMockResponse
-    gate: Gate
-
-    def __post_init__(self) -> None:
-        check_response(self.wrapped, "GatedResponse")
-        if not isinstance(self.gate, Gate):
-            raise TypeError(
-                f"GatedResponse takes a Gate() or a Barrier(n), got {shorten(self.gate)}"
-            )
-
-    @property
-    def parts(self) -> tuple[BaseMockResponse, ...]:
-        """The wrapped response."""
-        return (self.wrapped,)
-
-    async def response(self, request: web.Request) -> web.StreamResponse:
-        """Stand at the gate, then answer."""
-        recorded = exchange_of(self, request).request
-        instead = await self.gate._pass(request, recorded)  # noqa: SLF001 - one of us
-        return await (instead or self.wrapped).response(request)
 
 
 def _check_number(n: object, call: str) -> None:

@@ -25,6 +25,7 @@ from .streams import (
 )
 from .websocket_link import WebSocketLink
 from .websocket_upgrade import Upgrade, refuse
+from .writing import write_unbroken
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -69,6 +70,7 @@ class Channel(ABC):
     ) -> None:
         self.request = request
         self.bell = Bell()
+        self._sent = 0
         self.protocols = protocols
         self.answer = self.make_answer(check_status(status), headers)
 
@@ -97,16 +99,18 @@ class Channel(ABC):
         await self.answer.prepare(self.request)
 
     @abstractmethod
-    async def send(self, value: Any) -> int:
-        """Write what the test sends, and wait while the client does not read.
-
-        Returns:
-            The bytes of it, without framing.
+    async def send(self, value: Any) -> None:
+        """Write what the test sends, count it, and wait while the client does not read.
 
         Raises:
             TypeError: this kind cannot send such a value.
             ConnectionError: the client has left.
         """
+
+    @property
+    def sent(self) -> int:
+        """Bytes that were handed to the socket, without framing."""
+        return self._sent
 
     async def hold(self, over: asyncio.Future[Ending]) -> Ending:
         """Return how the stream ends. A kind in which the client speaks too listens here.
@@ -161,18 +165,18 @@ class _BodyChannel(Channel):
             answer.enable_chunked_encoding()
         return answer
 
-    async def send(self, value: Any) -> int:
+    async def send(self, value: Any) -> None:
         data = self.encode(value)
         transport = self.request.transport
-        if not self.answer.chunked:
-            await self.answer.write(data)
-        elif transport is None or transport.is_closing():
+        if transport is None or transport.is_closing():
             raise ConnectionResetError
+        self._sent += len(data)
+        if not self.answer.chunked:
+            await write_unbroken(self.request, len(data), self.answer.write(data))
         elif data:  # an empty chunk would end the body
             # The chunk (RFC 9112 §7.1) is framed here: half the time of aiohttp's own way.
             transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-            await self.request.writer.drain()
-        return len(data)
+            await write_unbroken(self.request, 0, self.request.writer.drain())
 
 
 class _Chunked(_BodyChannel):
@@ -223,8 +227,12 @@ class _WebSocket(Channel):
         self._link = WebSocketLink(self.answer, self.request, exchange, bell=self.bell)
         self.request.break_off = self._link.break_off
 
-    async def send(self, value: Any) -> int:
-        return await self._link.send(value)
+    async def send(self, value: Any) -> None:
+        await self._link.send(value)
+
+    @property
+    def sent(self) -> int:
+        return self._link.sent
 
     async def ping(self, data: bytes) -> None:
         await self._link.ping(data)

@@ -78,7 +78,7 @@ class LiveStream(BaseMockResponse):
         self.status = status
         self.headers = headers
         self._bell = Bell()
-        self._arrived: deque[LiveConnection] = deque()
+        self._arrived: deque[tuple[web.Request, LiveConnection]] = deque()
         self._open: dict[LiveConnection, None] = {}
         self._accepted = 0
         self._registrations: WeakSet[Registration] = WeakSet()
@@ -87,7 +87,8 @@ class LiveStream(BaseMockResponse):
         """Wait for the next client and return its stream. The head of the answer is sent by then.
 
         Clients are given out in the order in which they came, each once, also those that came
-        before and one that has left again: `closed()` tells.
+        before and one that has left again: `closed()` tells. Those of a service that has stopped
+        are forgotten.
 
         Args:
             timeout: seconds to wait; None waits for ever.
@@ -99,9 +100,11 @@ class LiveStream(BaseMockResponse):
 
         def take() -> bool:
             with suppress(IndexError):
-                if not taken:
-                    taken.append(self._arrived.popleft())
-                    self._accepted += 1
+                while not taken:
+                    request, connection = self._arrived.popleft()
+                    if not getattr(request, "stopping", False):  # else its service has ended
+                        taken.append(connection)
+                        self._accepted += 1
             return bool(taken)
 
         def give() -> LiveConnection:
@@ -132,7 +135,7 @@ class LiveStream(BaseMockResponse):
         await channel.open(exchange)
         connection = LiveConnection(exchange, channel)
         self._open[connection] = None
-        self._arrived.append(connection)
+        self._arrived.append((request, connection))
         self._bell.ring()
         return await connection.serve(self._forget)
 

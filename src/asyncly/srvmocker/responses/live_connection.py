@@ -77,7 +77,6 @@ class LiveConnection:
         self._by: EndedBy = "test"
         self._bell = channel.bell
         self._end: StreamEnd | None = None
-        self._sent = 0
 
     @property
     def request(self) -> RecordedRequest:
@@ -87,7 +86,7 @@ class LiveConnection:
     @property
     def sent(self) -> int:
         """Bytes of the stream that were handed to the socket, without head and framing."""
-        return self._sent
+        return self._channel.sent
 
     @property
     def is_open(self) -> bool:
@@ -115,7 +114,7 @@ class LiveConnection:
     async def _send(self, data: Any) -> None:
         if not self._over.done():
             try:
-                self._sent += await self._channel.send(data)
+                await self._channel.send(data)
             except ConnectionError:  # in the moment of its end
                 pass
             else:
@@ -176,6 +175,7 @@ class LiveConnection:
             return bool(taken) or ended
 
         def give() -> _T:
+            __tracebackhide__ = True
             if taken:
                 return read(taken[0])
             if ended:
@@ -262,7 +262,7 @@ class LiveConnection:
             if self._end is None:
                 raise AssertionError(
                     f"{self._client} is still there after {timeout:g} s: it neither left, nor "
-                    f"did the test end its stream; {self._sent} bytes were sent to it"
+                    f"did the test end its stream; {self.sent} bytes were sent to it"
                 )
             return self._end
 
@@ -277,6 +277,7 @@ class LiveConnection:
         """Return what waits for the end of a stream that is ending, and says why it ended."""
 
         def refuse() -> None:
+            __tracebackhide__ = True
             raise StreamClosedError(self._describe_end(f"{call} reaches nobody"))
 
         return self._ended(None, refuse, call)
@@ -310,10 +311,10 @@ class LiveConnection:
         by = _BY.get(self._exchange.fault or "", self._by)
         at = monotonic()
         code = self._channel.client_code
-        self._end = StreamEnd(by, at - self.request.received_at, self._sent, at, code)
+        self._end = StreamEnd(by, at - self.request.received_at, self.sent, at, code)
         on_end(self)
         self._bell.ring()
 
     def __repr__(self) -> str:
         state = self._end or ("open" if self.is_open else "ending")
-        return f"<LiveConnection to {self._client}: {state}, {self._sent} bytes sent>"
+        return f"<LiveConnection to {self._client}: {state}, {self.sent} bytes sent>"

@@ -8,7 +8,7 @@ from ..comparing import Mismatch, compare
 from ..exceptions import StreamClosedError, WebSocketScriptError
 from ..matching import UNSET
 from ..report import render_mismatches
-from ..text import ABSENT, shorten
+from ..text import ABSENT, redact, shorten
 from .steps import Reset
 from .websocket_messages import as_meant, check_close, explain
 
@@ -198,7 +198,7 @@ class WebSocketConnection:
     def failure(self, what: str, wish: str = "") -> WebSocketScriptError:
         """Return the error of something that did not happen, with its place in the script."""
         short = " ".join(filter(None, (what, self.place)))
-        short = f"{short}: {wish}" if wish else short
+        short = self._redact(f"{short}: {wish}" if wish else short)
         return WebSocketScriptError(f"{self._subject}: {short}", short)
 
     def _mismatch(
@@ -214,7 +214,12 @@ class WebSocketConnection:
             lines += [f"  expected  {shorten(expected)}", f"  got       {shorten(got)}"]
         lines += render_mismatches(mismatches)
         reason = f"{self.place.removeprefix('at ')}: {mismatches[0]}"
-        return WebSocketScriptError("\n".join(lines), reason, mismatches)
+        text = self._redact("\n".join(lines))
+        return WebSocketScriptError(text, self._redact(reason), mismatches)
+
+    def _redact(self, text: str) -> str:
+        """Return it without the secrets of the opening handshake, which a message may repeat."""
+        return redact(text, self._link.exchange.request.headers)
 
     @property
     def _subject(self) -> str:

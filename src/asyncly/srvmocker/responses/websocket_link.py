@@ -15,6 +15,7 @@ from ..exceptions import StreamClosedError, WebSocketScriptError
 from ..journal import WebSocketMessage
 from ..waiting import Bell
 from .websocket_messages import clip_reason, encode_message
+from .writing import write_unbroken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,7 @@ class WebSocketLink:
         departure: how the client went, in words; None while it is there.
         farewell: its close frame, if it sent one.
         closed: whether this side has closed or reset the connection.
+        sent: bytes of the messages that this side has sent.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class WebSocketLink:
         self.departure: str | None = None
         self.farewell: WebSocketMessage | None = None
         self.closed = False
+        self.sent = 0
         self._answer_pings = answer_pings
         self._inbox: deque[tuple[int, WebSocketMessage]] = deque()
         self.listener = asyncio.create_task(self._listen())
@@ -157,8 +160,8 @@ class WebSocketLink:
 
     # --- what is said to it -------------------------------------------------------------
 
-    async def send(self, data: object) -> int:
-        """Send a message, and wait while the client does not read; return its bytes.
+    async def send(self, data: object) -> None:
+        """Send a message, and wait while the client does not read.
 
         Raises:
             StreamClosedError: the client has gone, or this side has closed.
@@ -167,8 +170,8 @@ class WebSocketLink:
         kind, payload = encode_message(data)
         self._check_open()
         self._note("server", kind, payload.decode() if kind == "text" else payload)
+        self.sent += len(payload)
         await self._write(payload, WSMsgType[kind.upper()])
-        return len(payload)
 
     async def ping(self, data: bytes) -> None:
         """Send a ping.
@@ -215,7 +218,8 @@ class WebSocketLink:
 
     async def _write(self, payload: bytes, opcode: WSMsgType) -> None:
         try:
-            await self.socket.send_frame(payload, opcode)
+            frame = self.socket.send_frame(payload, opcode)
+            await write_unbroken(self.request, len(payload), frame)
             return
         except ConnectionError:
             await self.see_it_end()
