@@ -257,19 +257,21 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             self.cut()
 
     def eof_received(self) -> None:
-        """Note that the client has closed its side."""
-        self.record.note_eof()
+        """Note who has closed it: over TLS a client answers our end by its own (RFC 8446 §6.1)."""
+        begun_here = self.transport is None or self.transport.is_closing()
+        self.record.note_end("server" if begun_here else "client", was_reset=False)
         super().eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Note the end."""
-        self.record.close(exc, cut=self.is_cut)
+        self.record.close(exc)
         super().connection_lost(exc)
 
     def cut(self) -> None:
         """Reset the connection (TCP RST), as a server that crashes does."""
         if self.transport is not None:
             self.is_cut = True
+            self.record.note_end("server", was_reset=True)
             reset(self.transport)
 
     @property
