@@ -419,11 +419,15 @@ class HttpServer(web.Server):
 
     async def cut(self) -> None:
         """Reset every connection, and wait for a few turns until their tasks have ended."""
+        self.cut_now()
+        await self._take_turns()
+
+    def cut_now(self) -> None:
+        """Reset every connection; their tasks end in the next turns of the loop."""
         self.era += 1
         for connection in self.connections:
             if isinstance(connection, Connection):
                 connection.cut()
-        await self._take_turns()
 
     async def stop(self) -> None:
         """Cut every connection and wait, for a bounded time, until their tasks have ended."""

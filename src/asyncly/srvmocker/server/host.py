@@ -48,6 +48,7 @@ class Serving:
         self._server = server
         self._close = close
         self._acceptor: Acceptor | None = None
+        self._resuming: set[asyncio.Task[None]] = set()
 
     async def start(self) -> Serving:
         """Accept connections from now on; stopped again if that is cancelled. Return itself."""
@@ -64,6 +65,23 @@ class Serving:
             self._acceptor = self._listener.accept(self._server)
             await self._acceptor.start()
 
+    def resume_later(self) -> None:
+        """Accept connections as soon as the loop runs, which stands still now."""
+
+        def begin() -> None:
+            task = self.loop.create_task(self.resume())
+            self._resuming.add(task)
+            task.add_done_callback(self._resuming.discard)
+
+        self.loop.call_soon_threadsafe(begin)
+
+    def suspend_now(self) -> None:
+        """Accept no more, in a loop that stands still; its connections end when it runs again."""
+        acceptor, self._acceptor = self._acceptor, None
+        if acceptor is not None:
+            acceptor.halt()
+        self._server.cut_now()
+
     async def suspend(self) -> None:
         """Accept no more and reset every connection."""
         tasks = await self._stop_accepting()
@@ -74,8 +92,12 @@ class Serving:
     async def stop(self) -> None:
         """Accept no more, cut every connection, and wait for a bounded time for their tasks."""
         self.is_over = True
+        for task in self._resuming:
+            task.cancel()
         try:
             await self._end()
+            if self._resuming:
+                await asyncio.wait(self._resuming)
         finally:  # cancelled or not
             if self._close is not None:
                 await self._close()
@@ -237,16 +259,28 @@ class Host(ABC):
         if not self._listener.is_bound:
             raise ServiceStopped(f"{call}: {self!r} does not run")
         if state != "up":
-            yield from self._in_every_loop(Serving.suspend, call)
+            yield from self._in_every_loop(Serving.suspend, Serving.suspend_now, call)
         self._listener.enter(state)
-        yield from self._in_every_loop(Serving.resume, call)
+        yield from self._in_every_loop(Serving.resume, Serving.resume_later, call)
 
     def _in_every_loop(
-        self, work: Callable[[Serving], Coroutine[Any, Any, None]], call: str
+        self,
+        work: Callable[[Serving], Coroutine[Any, Any, None]],
+        stand_in: Callable[[Serving], None],
+        call: str,
     ) -> Iterator[Wait[None]]:
+        """Yield what is to be waited for: `work` in each loop.
+
+        A loop that stands still, that of a session while a test runs in another one, could be
+        waited for without end: there `stand_in` does what can be done from here.
+        """
         for serving in self._servings:
-            if not serving.is_over and not serving.loop.is_closed():
+            if serving.is_over or serving.loop.is_closed():
+                continue
+            if serving.loop.is_running():
                 yield cross(serving.loop, partial(work, serving), call)
+            else:
+                stand_in(serving)
 
     # --- what came ----------------------------------------------------------------------
 

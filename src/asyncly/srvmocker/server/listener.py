@@ -209,6 +209,12 @@ class Acceptor:
         with suppress(NotImplementedError):  # Windows: the loop has no readers
             self._loop.remove_reader(self._served)
 
+    def halt(self) -> None:
+        """Accept no more, in a loop that stands still: its tasks end when it runs again."""
+        self.pause()
+        self.stop()
+        self._served.close()
+
     def stop(self) -> list[asyncio.Task[None]]:
         """Accept no more. Return the tasks that still end."""
         if self._server is not None:
