@@ -243,3 +243,24 @@ def test_a_service_on_a_thread_goes_down_and_up_for_a_test_without_a_loop() -> N
     finally:
         service.close()
         thread.stop()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there no two sockets share a port at all")
+async def test_nobody_gets_the_port_during_an_outage_or_after_it(service: MockService) -> None:
+    port = service.url.port
+    assert port is not None
+    for _ in range(2):
+        async with service.outage():
+            with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
+                await MockService([], port=port).start()
+            assert await is_refused(service)
+        with socket.socket() as sharing, pytest.raises(OSError, match="in use"):
+            sharing.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sharing.bind(("127.0.0.1", port))
+        assert await fetch(service) == 200
+
+
+async def is_refused(service: MockService) -> bool:
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await fetch(service)
+    return True

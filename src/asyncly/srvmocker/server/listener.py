@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from .outage import dig_hole, fill_hole, hold
+from .outage import dig_hole, fill_hole, hold, listen_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -123,7 +123,7 @@ class Listener:
             return
         bound = self._socket
         if self.state == "refused":
-            bound.listen(_BACKLOG)
+            listen_again(bound, _BACKLOG)
         elif self.state == "blackhole":
             fillers, self._fillers = self._fillers, []
             fill_hole(bound, fillers, _BACKLOG)

@@ -21,6 +21,7 @@ __all__ = [
     "dig_hole",
     "fill_hole",
     "hold",
+    "listen_again",
 ]
 
 OutageKind: TypeAlias = Literal["refused", "silent", "blackhole"]
@@ -108,7 +109,8 @@ def check_kind(kind: object) -> None:
 def hold(listening: socket.socket) -> socket.socket:
     """Return a socket that keeps the port of a listening one without listening; close that one.
 
-    Both share the port for a moment, so nobody can take it in between.
+    Both share the port for a moment, so nobody can take it in between; and only for a moment:
+    what a socket that does not listen is ready to share, any other service gets that asks for it.
     """
     holder = socket.socket(listening.family, socket.SOCK_STREAM)
     try:
@@ -121,11 +123,21 @@ def hold(listening: socket.socket) -> socket.socket:
         if not hasattr(socket, "SO_REUSEPORT"):
             listening.close()
         holder.bind(address)
+        for option in ("SO_REUSEADDR", "SO_REUSEPORT"):
+            if hasattr(socket, option):
+                holder.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 0)
     except BaseException:
         holder.close()
         raise
     listening.close()
     return holder
+
+
+def listen_again(holder: socket.socket, backlog: int) -> None:
+    """Let the socket listen that has kept the port."""
+    if sys.platform != "win32":  # the remains of old connections must not keep it from that
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.listen(backlog)
 
 
 def dig_hole(listening: socket.socket) -> list[socket.socket]:
