@@ -15,6 +15,7 @@ import pytest
 import trustme
 
 from asyncly.srvmocker import (
+    CallbackResponse,
     DisconnectResponse,
     Gate,
     GatedResponse,
@@ -31,6 +32,7 @@ from .conftest import ROUTES, Raw, connect
 
 if TYPE_CHECKING:
     import aiohttp
+    from aiohttp import web
 
     from asyncly.srvmocker import BaseMockResponse
 
@@ -238,3 +240,43 @@ def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 async def connect_over(service: MockService, trusting: ssl.SSLContext | None) -> Raw:
     host, port = service.url.host, service.url.port
     return Raw(*await asyncio.open_connection(host, port, ssl=trusting))
+
+
+async def slow_to_leave(request: web.Request) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+async def test_when_the_end_is_told_the_exchange_says_so_too(service: MockService) -> None:
+    service.register("fact", CallbackResponse(slow_to_leave))
+    async with connect(service.url) as raw:
+        await raw.send(GET)
+        await service.wait_for_call("fact")
+        raw.writer.close()
+        await service.connections[0].closed()
+    assert service.exchanges[0].fault == "the client disconnected"
+
+
+async def test_a_response_that_does_not_end_is_told(service: MockService) -> None:
+    let_go = asyncio.Event()
+
+    async def stubborn(request: web.Request) -> None:
+        while not let_go.is_set():
+            with suppress(asyncio.CancelledError):
+                await let_go.wait()
+
+    service.register("fact", CallbackResponse(stubborn))
+    async with connect(service.url) as raw:
+        await raw.send(GET)
+        await service.wait_for_call("fact")
+        raw.writer.close()
+        record = service.connections[0]
+        while record.is_open:
+            await asyncio.sleep(0)
+        with pytest.raises(AssertionError, match=r"its response has not ended yet$"):
+            await record.closed(timeout=0.01)
+        let_go.set()
+        await record.closed()

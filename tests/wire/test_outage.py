@@ -6,6 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -264,3 +265,36 @@ async def is_refused(service: MockService) -> bool:
     with pytest.raises(aiohttp.ClientConnectorError):
         await fetch(service)
     return True
+
+
+async def test_changes_at_once_are_refused(service: MockService) -> None:
+    results = await asyncio.gather(service.down(), service.up(), return_exceptions=True)
+    assert [str(result) for result in results] == [
+        "None",
+        "service.up(): the port is changing already; await the other call first",
+    ]
+    assert await is_refused(service)
+    await service.up()
+    assert await fetch(service) == 200
+
+
+async def test_one_that_is_cancelled_can_be_followed_by_another(service: MockService) -> None:
+    for turns in range(6):
+        outage = asyncio.create_task(service.outage().__aenter__())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        outage.cancel()
+        with suppress(asyncio.CancelledError):
+            await outage
+        await service.up()
+        assert await fetch(service) == 200
+
+
+async def test_with_in_a_loop_says_what_to_write(service: MockService) -> None:
+    with pytest.raises(RuntimeError) as caught, service.outage():
+        pass
+    assert str(caught.value) == (
+        "`with service.outage('refused')` would stop the loop that runs in this thread: "
+        "write `async with service.outage('refused')` instead"
+    )
+    assert await fetch(service) == 200

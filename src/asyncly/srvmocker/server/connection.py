@@ -226,6 +226,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         "_data",
         "_era",
         "_is_new",
+        "_task",
         "headers",
         "is_cut",
         "raw_headers",
@@ -245,6 +246,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         self.request_data = self._data = b""
         self.raw_headers: RawHeaders | None = None
         self._is_new = True
+        self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless the connections were cut since this one was accepted."""
@@ -264,8 +266,9 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Note the end."""
-        self.record.close(exc)
-        super().connection_lost(exc)
+        super().connection_lost(exc)  # it cancels the task
+        task, self._task = self._task, None
+        self.record.close(exc, task)
 
     def cut(self) -> None:
         """Reset the connection (TCP RST), as a server that crashes does."""
@@ -305,8 +308,9 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             self._data += data
         super().data_received(data)
 
-    def begin_request(self) -> None:
-        """Note that what came so far has become a request."""
+    def begin_request(self, task: asyncio.Task[None]) -> None:
+        """Note that what came so far has become a request, which `task` answers."""
+        self._task = task
         self.request_data = self._data
         self.record.requests += 1
         self._is_new = True
@@ -403,7 +407,7 @@ class HttpServer(web.Server):
             client_max_size=0,  # bodies of any size; our own limit is in receive()
         )
         assert isinstance(protocol, Connection)  # noqa: S101 - __call__ makes no other
-        protocol.begin_request()
+        protocol.begin_request(task)
         request.connection = protocol
         request.head = message
         request.stream = payload

@@ -43,6 +43,7 @@ class ConnectionRecord:
         "_bell",
         "_bytes",
         "_end",
+        "_is_settled",
         "_socket",
         "closed_at",
         "closed_by",
@@ -62,6 +63,7 @@ class ConnectionRecord:
         self._socket: socket.socket | None = transport.get_extra_info("socket")
         self._bell = bell
         self._bytes: tuple[int, int] | None = None
+        self._is_settled = False
         self._end: tuple[Literal["client", "server"], bool] | None = None
 
     @property
@@ -87,6 +89,8 @@ class ConnectionRecord:
     def closed(self, *, timeout: float | None = 5.0) -> Wait[ConnectionRecord]:
         """Wait until the connection is closed, by whomever, and return this record.
 
+        The exchange that was under way has ended by then, and its `fault` says how.
+
         `await` it in asyncio or trio; in a test without a loop write `.closed().block()`.
 
         Args:
@@ -98,12 +102,13 @@ class ConnectionRecord:
 
         def close() -> ConnectionRecord:
             __tracebackhide__ = True
-            if self.is_open:
-                raise AssertionError(f"waited {timeout:g} s for the end of {self}")
+            if not self._is_settled:
+                late = "" if self.is_open else "; its response has not ended yet"
+                raise AssertionError(f"waited {timeout:g} s for the end of {self}{late}")
             return self
 
         return self._bell.until(
-            lambda: not self.is_open, timeout=timeout, then=close, call="connection.closed()"
+            lambda: self._is_settled, timeout=timeout, then=close, call="connection.closed()"
         )
 
     def note_end(self, by: Literal["client", "server"], *, was_reset: bool) -> None:
@@ -115,11 +120,12 @@ class ConnectionRecord:
             self._end = (by, was_reset)
             self._count()
 
-    def close(self, error: BaseException | None) -> None:
+    def close(self, error: BaseException | None, task: asyncio.Task[None] | None) -> None:
         """Note the end.
 
         Args:
             error: what the transport gives as the reason.
+            task: answers the requests; who waits for the end waits for that of the task too.
         """
         if isinstance(error, ConnectionError):
             self.note_end("client", was_reset=True)
@@ -129,6 +135,13 @@ class ConnectionRecord:
         self._socket = None
         self.closed_by, self.was_reset = self._end
         self.closed_at = monotonic()
+        if task is None or task.done():
+            self._settle()
+        else:
+            task.add_done_callback(self._settle)
+
+    def _settle(self, _: object = None) -> None:
+        self._is_settled = True
         self._bell.ring()
 
     def _count(self) -> tuple[int, int] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +13,7 @@ from .evidence import ConnectionLog
 from .outage import Outage, ServiceStopped, check_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
     from types import TracebackType
 
     from yarl import URL
@@ -138,6 +139,7 @@ class Host(ABC):
         self._serving: Serving | None = None
         self._servings: tuple[Serving, ...] = ()
         self._is_started = False
+        self._is_changing = False
 
     @abstractmethod
     def _make_serving(self) -> Serving:
@@ -246,22 +248,30 @@ class Host(ABC):
         """Return what brings the port into a state, in every loop that serves it."""
 
         async def wait() -> None:
-            for step in self._steps_to(state, call):
-                await step
+            with closing(self._steps_to(state, call)) as steps:
+                for step in steps:
+                    await step
 
         def block() -> None:
-            for step in self._steps_to(state, call):
-                step.block()
+            with closing(self._steps_to(state, call)) as steps:
+                for step in steps:
+                    step.block()
 
         return Wait(call, wait, block)
 
-    def _steps_to(self, state: State, call: str) -> Iterator[Wait[None]]:
+    def _steps_to(self, state: State, call: str) -> Generator[Wait[None], None, None]:
         if not self._listener.is_bound:
             raise ServiceStopped(f"{call}: {self!r} does not run")
-        if state != "up":
-            yield from self._in_every_loop(Serving.suspend, Serving.suspend_now, call)
-        self._listener.enter(state)
-        yield from self._in_every_loop(Serving.resume, Serving.resume_later, call)
+        if self._is_changing:
+            raise RuntimeError(f"{call}: the port is changing already; await the other call first")
+        self._is_changing = True
+        try:
+            if state != "up":
+                yield from self._in_every_loop(Serving.suspend, Serving.suspend_now, call)
+            self._listener.enter(state)
+            yield from self._in_every_loop(Serving.resume, Serving.resume_later, call)
+        finally:
+            self._is_changing = False
 
     def _in_every_loop(
         self,

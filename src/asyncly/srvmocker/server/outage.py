@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias, get_args
 
+from ..waiting import in_asyncio
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -69,6 +71,11 @@ class Outage:
             await self._finish()
 
     def __enter__(self) -> Self:
+        if in_asyncio():
+            raise RuntimeError(
+                f"`with {self!r}` would stop the loop that runs in this thread: "
+                f"write `async with {self!r}` instead"
+            )
         self._begin().block()
         return self
 
