@@ -230,7 +230,7 @@ class Host(ABC):
         Args:
             kind: what a client that connects meets. `"refused"`: nobody listens. `"silent"`: the
                 connection is accepted, and nobody ever answers; what waits when the outage ends
-                is served then. `"blackhole"`: the connection is never established (Linux only).
+                is reset. `"blackhole"`: the connection is never established (Linux only).
 
         Raises:
             ValueError: another kind.

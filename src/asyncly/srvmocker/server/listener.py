@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from .outage import dig_hole, fill_hole, hold, listen_again
+from .outage import dig_hole, empty_queue, hold, listen_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -124,9 +124,9 @@ class Listener:
         bound = self._socket
         if self.state == "refused":
             listen_again(bound, _BACKLOG)
-        elif self.state == "blackhole":
+        elif self.state != "up":
             fillers, self._fillers = self._fillers, []
-            fill_hole(bound, fillers, _BACKLOG)
+            empty_queue(bound, fillers, _BACKLOG)
         if state == "refused":
             self._socket = hold(bound)
         elif state == "blackhole":

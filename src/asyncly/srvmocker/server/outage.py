@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias, get_args
 
+from ..responses.steps import NO_LINGER
 from ..waiting import in_asyncio
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ __all__ = [
     "State",
     "check_kind",
     "dig_hole",
-    "fill_hole",
+    "empty_queue",
     "hold",
     "listen_again",
 ]
@@ -167,12 +168,17 @@ def dig_hole(listening: socket.socket) -> list[socket.socket]:
     return fillers
 
 
-def fill_hole(listening: socket.socket, fillers: list[socket.socket], backlog: int) -> None:
-    """Take connections again; what stood in the queue is closed."""
+def empty_queue(listening: socket.socket, fillers: list[socket.socket], backlog: int) -> None:
+    """Take connections again; those that were let in while nobody served are reset.
+
+    The requests of clients that have given up long ago would else be answered, and counted.
+    """
     for filler in fillers:
         filler.close()
+    listening.listen(backlog)
     listening.setblocking(False)
     with suppress(BlockingIOError):
         while True:
-            listening.accept()[0].close()
-    listening.listen(backlog)
+            queued, _ = listening.accept()
+            queued.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+            queued.close()
