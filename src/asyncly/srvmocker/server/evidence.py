@@ -70,7 +70,8 @@ class ConnectionRecord:
     def bytes_in(self) -> int | None:
         """Bytes that came over the wire, those of TLS included; None if the system cannot tell.
 
-        Only Linux can (`TCP_INFO`).
+        Only Linux can (`TCP_INFO`), and over TLS not if the client has reset the connection
+        before anybody asked.
         """
         passed = self._count()
         return None if passed is None else passed[0]

@@ -210,7 +210,7 @@ class Host(ABC):
         `await` it in asyncio or trio; in a test without a loop write `service.down().block()`.
 
         Raises:
-            RuntimeError: the service does not run.
+            RuntimeError: the service does not run, or its port is changing already.
         """
         return self._enter("refused", "service.down()")
 
@@ -218,7 +218,7 @@ class Host(ABC):
         """Serve again, on the same port.
 
         Raises:
-            RuntimeError: the service does not run.
+            RuntimeError: the service does not run, or its port is changing already.
         """
         return self._enter("up", "service.up()")
 
