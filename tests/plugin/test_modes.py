@@ -235,3 +235,133 @@ def test_nothing_is_loaded():
     )
     result = pytester.runpytest_subprocess("-pno:aiohttp", "-pno:asyncio", "-pno:anyio")
     result.assert_outcomes(passed=1)
+
+
+OUTAGE_IN_ASYNCIO = """
+import aiohttp
+
+async def get(url):
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url) as answer:
+            return answer.status
+
+async def test_outage(mock_service):
+    mock_service.register("fact", RawResponse("ok"))
+    url = mock_service.url / "fact"
+    assert await get(url) == 200
+    async with mock_service.outage():
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await get(url)
+    await mock_service.down()
+    await mock_service.up()
+    assert await get(url) == 200
+    assert [call.connection for call in mock_service.history] == [1, 2]
+    assert [item.requests for item in mock_service.connections] == [1, 1]
+"""
+
+
+@pytest.mark.parametrize("scope", ["function", "session"])
+@pytest.mark.parametrize("thread", ["", "\n@pytest.mark.mock_service(thread=True)"])
+def test_an_outage_in_the_loop_of_the_test_and_on_a_thread(
+    run: Run, scope: str, thread: str
+) -> None:
+    code = OUTAGE_IN_ASYNCIO.replace("\n\nasync def test", f"\n{thread}\nasync def test")
+    mark = f'\npytestmark = pytest.mark.asyncio(loop_scope="{scope}")\n'
+    run(mark + code, plugins=("asyncio",), ini="asyncio_mode = auto").assert_outcomes(passed=1)
+
+
+def test_an_outage_reaches_every_loop_that_serves(run: Run) -> None:
+    code = """
+import aiohttp, pytest_asyncio
+
+async def get(url):
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url) as answer:
+            return answer.status
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def warmed(mock_service):  # served in the loop of the session, which stands still in a test
+    mock_service.register("fact", RawResponse("ok"))
+    assert await get(mock_service.url / "fact") == 200
+    yield mock_service
+    assert await get(mock_service.url / "fact") == 200
+
+@pytest.mark.asyncio(loop_scope="function")
+@pytest.mark.parametrize("kind", ["refused", "silent"])
+async def test_other_loop(warmed, kind):
+    url = warmed.url / "fact"
+    assert await get(url) == 200
+    async with warmed.outage(kind):
+        if kind == "refused":
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await get(url)
+    assert await get(url) == 200
+    assert [call.connection for call in warmed.history] == [1, 2, 3]
+"""
+    run(code, plugins=("asyncio",), ini="asyncio_mode = strict").assert_outcomes(passed=2)
+
+
+def test_an_outage_in_a_plain_function(run: Run) -> None:
+    code = """
+import requests
+
+def test_outage(mock_service, mock_proxy):
+    mock_service.register("fact", RawResponse("ok"))
+    url = f"{mock_service.url}/fact"
+    with requests.Session() as session:
+        for kind in ("refused", "silent"):
+            assert session.get(url, timeout=10).text == "ok"
+            with mock_service.outage(kind):
+                with pytest.raises((requests.ConnectionError, requests.Timeout)):
+                    session.get(url, timeout=0.2)
+        mock_service.down().block()
+        with pytest.raises(requests.ConnectionError):
+            session.get(url, timeout=10)
+        mock_service.up().block()
+        assert session.get(url, timeout=10).text == "ok"
+        with pytest.raises(RuntimeError, match="is away already"):
+            with mock_service.outage():
+                with mock_service.outage():
+                    pass
+        with mock_proxy.outage():
+            with pytest.raises(requests.exceptions.ProxyError):
+                session.get(url, proxies={"http": str(mock_proxy.url)}, timeout=10)
+    ended = [(item.closed_by, item.was_reset) for item in mock_service.connections]
+    assert ended[0] == ("server", True), ended
+    mock_service.assert_called("fact", times=3)
+
+def test_a_client_that_leaves(mock_service):
+    mock_service.register("fact", RawResponse("ok"))
+    requests.get(f"{mock_service.url}/fact", timeout=10)
+    left = mock_service.connections[0].closed().block()
+    assert (left.closed_by, left.requests) == ("client", 1)
+
+def test_that_ends_while_it_is_down(mock_service):
+    mock_service.down().block()
+"""
+    run(code).assert_outcomes(passed=3)
+
+
+def test_an_outage_under_trio(run: Run) -> None:
+    code = """
+import httpx
+pytestmark = pytest.mark.anyio
+
+@pytest.fixture
+def anyio_backend():
+    return "trio"
+
+async def test_outage(mock_service):
+    mock_service.register("fact", RawResponse("ok"))
+    url = f"{mock_service.url}/fact"
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(url)).text == "ok"
+        async with mock_service.outage():
+            with pytest.raises(httpx.ConnectError):
+                await client.get(url)
+        await mock_service.down()
+        await mock_service.up()
+        assert (await client.get(url)).text == "ok"
+    assert len(mock_service.connections) == 2
+"""
+    run(code, plugins=("anyio",)).assert_outcomes(passed=1)

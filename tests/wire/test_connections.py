@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import trustme
 
 from asyncly.srvmocker import (
+    CallbackResponse,
+    DisconnectResponse,
     Gate,
     GatedResponse,
     JsonResponse,
     MockService,
     RawResponse,
     ResetResponse,
+    TruncatedResponse,
+    start_service,
 )
+from asyncly.srvmocker.responses.steps import reset
 
-from .conftest import connect
+from .conftest import ROUTES, Raw, connect
 
 if TYPE_CHECKING:
     import aiohttp
+    from aiohttp import web
+
+    from asyncly.srvmocker import BaseMockResponse
 
 GET = b"GET /fact HTTP/1.1\r\nHost: x\r\n\r\n"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the bytes")
@@ -154,3 +165,118 @@ async def test_reset_forgets_the_connections_that_are_no_more(
         while len(service.connections) < 2:
             await asyncio.sleep(0)
         assert service.connections[1].number == 3
+
+
+# --- over TLS -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("response", "was_reset"),
+    [
+        (RawResponse("bye", headers={"Connection": "close"}), False),
+        (DisconnectResponse(), False),
+        (TruncatedResponse(b"half"), False),
+        (ResetResponse(), True),
+        (ResetResponse(after="body"), True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("tls", [False, True])
+async def test_who_closed_is_told_right_over_tls_too(
+    response: BaseMockResponse, was_reset: bool, tls: bool
+) -> None:
+    context, trusting = contexts() if tls else (None, None)
+    async with start_service(ROUTES, ssl_context=context) as service:
+        service.register("fact", response)
+        raw = await connect_over(service, trusting)
+        await raw.send(GET)
+        with suppress(ConnectionResetError):
+            await raw.rest()
+        raw.writer.close()
+        record = await service.connections[0].closed()
+        assert (record.closed_by, record.was_reset, record.requests) == ("server", was_reset, 1)
+    assert service.errors == ()
+
+
+@pytest.mark.parametrize("resets", [False, True])
+async def test_a_client_that_closes_over_tls(resets: bool) -> None:
+    context, trusting = contexts()
+    async with start_service(ROUTES, ssl_context=context) as service:
+        service.register("fact", RawResponse("here"))
+        raw = await connect_over(service, trusting)
+        await raw.send(GET)
+        await raw.answer()
+        if resets:
+            reset(raw.writer.transport)  # type: ignore[arg-type] # one of a socket
+        else:
+            raw.writer.close()
+        record = await service.connections[0].closed()
+        assert (record.closed_by, record.was_reset) == ("client", resets)
+
+
+@linux
+async def test_the_bytes_of_tls_are_known_after_an_orderly_end() -> None:
+    context, trusting = contexts()
+    async with start_service(ROUTES, ssl_context=context) as service:
+        service.register("fact", RawResponse("here"))
+        raw = await connect_over(service, trusting)
+        await raw.send(GET)
+        await raw.answer()
+        raw.writer.close()
+        record = await service.connections[0].closed()
+        assert record.bytes_in is not None
+        assert record.bytes_in > len(GET)
+
+
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(trusting)
+    return context, trusting
+
+
+async def connect_over(service: MockService, trusting: ssl.SSLContext | None) -> Raw:
+    host, port = service.url.host, service.url.port
+    return Raw(*await asyncio.open_connection(host, port, ssl=trusting))
+
+
+async def slow_to_leave(request: web.Request) -> None:
+    try:
+        await asyncio.Event().wait()
+    finally:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+async def test_when_the_end_is_told_the_exchange_says_so_too(service: MockService) -> None:
+    service.register("fact", CallbackResponse(slow_to_leave))
+    async with connect(service.url) as raw:
+        await raw.send(GET)
+        await service.wait_for_call("fact")
+        raw.writer.close()
+        await service.connections[0].closed()
+    assert service.exchanges[0].fault == "the client disconnected"
+
+
+async def test_a_response_that_does_not_end_is_told(service: MockService) -> None:
+    let_go = asyncio.Event()
+
+    async def stubborn(request: web.Request) -> None:
+        while not let_go.is_set():
+            with suppress(asyncio.CancelledError):
+                await let_go.wait()
+
+    service.register("fact", CallbackResponse(stubborn))
+    async with connect(service.url) as raw:
+        await raw.send(GET)
+        await service.wait_for_call("fact")
+        raw.writer.close()
+        record = service.connections[0]
+        while record.is_open:
+            await asyncio.sleep(0)
+        with pytest.raises(AssertionError, match=r"its response has not ended yet$"):
+            await record.closed(timeout=0.01)
+        let_go.set()
+        await record.closed()

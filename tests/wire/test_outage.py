@@ -6,6 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -115,7 +116,7 @@ async def test_a_retrying_client_gets_through_when_it_is_up_again(service: MockS
     assert await fetch(service) == 200
 
 
-async def test_silent_accepts_and_answers_when_it_is_over(service: MockService) -> None:
+async def test_silent_accepts_and_never_answers(service: MockService) -> None:
     async with connect(service.url) as raw, service.outage("silent"):
         with pytest.raises(TimeoutError):
             await fetch(service, timeout=QUICK)
@@ -125,8 +126,10 @@ async def test_silent_accepts_and_answers_when_it_is_over(service: MockService) 
                 await raw.rest()
             assert len(service.history) == 0
             await service.up()
-            head, _ = await patient.answer()
-    assert head.startswith(b"HTTP/1.1 200")
+            with pytest.raises(ConnectionResetError):
+                await patient.rest()
+    assert await fetch(service) == 200
+    service.assert_called("fact", times=1)  # not by those who came in the outage
 
 
 @linux
@@ -243,3 +246,57 @@ def test_a_service_on_a_thread_goes_down_and_up_for_a_test_without_a_loop() -> N
     finally:
         service.close()
         thread.stop()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there no two sockets share a port at all")
+async def test_nobody_gets_the_port_during_an_outage_or_after_it(service: MockService) -> None:
+    port = service.url.port
+    assert port is not None
+    for _ in range(2):
+        async with service.outage():
+            with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
+                await MockService([], port=port).start()
+            assert await is_refused(service)
+        with socket.socket() as sharing, pytest.raises(OSError, match="in use"):
+            sharing.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sharing.bind(("127.0.0.1", port))
+        assert await fetch(service) == 200
+
+
+async def is_refused(service: MockService) -> bool:
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await fetch(service)
+    return True
+
+
+async def test_changes_at_once_are_refused(service: MockService) -> None:
+    results = await asyncio.gather(service.down(), service.up(), return_exceptions=True)
+    assert [str(result) for result in results] == [
+        "None",
+        "service.up(): the port is changing already; await the other call first",
+    ]
+    assert await is_refused(service)
+    await service.up()
+    assert await fetch(service) == 200
+
+
+async def test_one_that_is_cancelled_can_be_followed_by_another(service: MockService) -> None:
+    for turns in range(6):
+        outage = asyncio.create_task(service.outage().__aenter__())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        outage.cancel()
+        with suppress(asyncio.CancelledError):
+            await outage
+        await service.up()
+        assert await fetch(service) == 200
+
+
+async def test_with_in_a_loop_says_what_to_write(service: MockService) -> None:
+    with pytest.raises(RuntimeError) as caught, service.outage():
+        pass
+    assert str(caught.value) == (
+        "`with service.outage('refused')` would stop the loop that runs in this thread: "
+        "write `async with service.outage('refused')` instead"
+    )
+    assert await fetch(service) == 200

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from concurrent.futures import Future
 
-__all__ = ["Bell", "Wait", "cross", "runs_here"]
+__all__ = ["Bell", "Wait", "cross", "in_asyncio", "runs_here"]
 
 _T = TypeVar("_T")
 
@@ -71,7 +71,7 @@ class Bell:
 
     async def wait(self, satisfied: Callable[[], bool], *, timeout: float | None) -> bool:
         """Wait until `satisfied()` is true, in asyncio or trio; return whether it is in time."""
-        if "trio" in sys.modules and not _in_asyncio():
+        if "trio" in sys.modules and not in_asyncio():
             return await self._wait_in_trio(satisfied, timeout)
         loop = asyncio.get_running_loop()
         news = asyncio.Event()
@@ -156,7 +156,7 @@ class Wait(Coroutine[Any, Any, _T], Generic[_T]):
         """
         __tracebackhide__ = True
         self._taken = True
-        if _in_asyncio():
+        if in_asyncio():
             raise RuntimeError(
                 f"{self._call}.block() would stop the loop that runs in this thread: "
                 f"write `await {self._call}` instead"
@@ -268,7 +268,8 @@ def runs_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-def _in_asyncio() -> bool:
+def in_asyncio() -> bool:
+    """Tell whether an asyncio loop runs in this thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -198,6 +198,9 @@ class Reset(Step):
     async def run(self, request: web.BaseRequest) -> None:
         """Close the socket without a FIN."""
         if request.transport is not None:
+            record = getattr(getattr(request, "connection", None), "record", None)
+            if record is not None:  # over TLS nothing tells it later
+                record.note_end("server", was_reset=True)
             reset(request.transport)
 
 

@@ -77,6 +77,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         "_data",
         "_era",
         "_is_new",
+        "_task",
         "headers",
         "is_cut",
         "raw_headers",
@@ -96,6 +97,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         self.request_data = self._data = b""
         self.raw_headers: RawHeaders | None = None
         self._is_new = True
+        self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless the connections were cut since this one was accepted."""
@@ -108,19 +110,22 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             self.cut()
 
     def eof_received(self) -> None:
-        """Note that the client has closed its side."""
-        self.record.note_eof()
+        """Note who has closed it: over TLS a client answers our end by its own (RFC 8446 §6.1)."""
+        begun_here = self.transport is None or self.transport.is_closing()
+        self.record.note_end("server" if begun_here else "client", was_reset=False)
         super().eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Note the end."""
-        self.record.close(exc, cut=self.is_cut)
-        super().connection_lost(exc)
+        super().connection_lost(exc)  # it cancels the task
+        task, self._task = self._task, None
+        self.record.close(exc, task)
 
     def cut(self) -> None:
         """Reset the connection (TCP RST), as a server that crashes does."""
         if self.transport is not None:
             self.is_cut = True
+            self.record.note_end("server", was_reset=True)
             reset(self.transport)
 
     @property
@@ -154,8 +159,9 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             self._data += data
         super().data_received(data)
 
-    def begin_request(self) -> None:
-        """Note that what came so far has become a request."""
+    def begin_request(self, task: asyncio.Task[None]) -> None:
+        """Note that what came so far has become a request, which `task` answers."""
+        self._task = task
         self.request_data = self._data
         self.record.requests += 1
         self._is_new = True
@@ -252,7 +258,7 @@ class HttpServer(web.Server):
             client_max_size=0,  # bodies of any size; our own limit is in receive()
         )
         assert isinstance(protocol, Connection)  # noqa: S101 - __call__ makes no other
-        protocol.begin_request()
+        protocol.begin_request(task)
         request.connection = protocol
         request.head = message
         request.stream = payload
@@ -268,11 +274,15 @@ class HttpServer(web.Server):
 
     async def cut(self) -> None:
         """Reset every connection, and wait for a few turns until their tasks have ended."""
+        self.cut_now()
+        await self._take_turns()
+
+    def cut_now(self) -> None:
+        """Reset every connection; their tasks end in the next turns of the loop."""
         self.era += 1
         for connection in self.connections:
             if isinstance(connection, Connection):
                 connection.cut()
-        await self._take_turns()
 
     async def stop(self) -> None:
         """Cut every connection and wait, for a bounded time, until their tasks have ended."""

@@ -42,8 +42,9 @@ class ConnectionRecord:
     __slots__ = (
         "_bell",
         "_bytes",
-        "_eof",
-        "_transport",
+        "_end",
+        "_is_settled",
+        "_socket",
         "closed_at",
         "closed_by",
         "number",
@@ -59,16 +60,18 @@ class ConnectionRecord:
         self.closed_by: Literal["client", "server"] | None = None
         self.was_reset = False
         self.requests = 0
-        self._transport: asyncio.BaseTransport | None = transport
+        self._socket: socket.socket | None = transport.get_extra_info("socket")
         self._bell = bell
         self._bytes: tuple[int, int] | None = None
-        self._eof = False
+        self._is_settled = False
+        self._end: tuple[Literal["client", "server"], bool] | None = None
 
     @property
     def bytes_in(self) -> int | None:
         """Bytes that came over the wire, those of TLS included; None if the system cannot tell.
 
-        Only Linux can (`TCP_INFO`).
+        Only Linux can (`TCP_INFO`), and over TLS not if the client has reset the connection
+        before anybody asked.
         """
         passed = self._count()
         return None if passed is None else passed[0]
@@ -87,6 +90,8 @@ class ConnectionRecord:
     def closed(self, *, timeout: float | None = 5.0) -> Wait[ConnectionRecord]:
         """Wait until the connection is closed, by whomever, and return this record.
 
+        The exchange that was under way has ended by then, and its `fault` says how.
+
         `await` it in asyncio or trio; in a test without a loop write `.closed().block()`.
 
         Args:
@@ -98,39 +103,53 @@ class ConnectionRecord:
 
         def close() -> ConnectionRecord:
             __tracebackhide__ = True
-            if self.is_open:
-                raise AssertionError(f"waited {timeout:g} s for the end of {self}")
+            if not self._is_settled:
+                late = "" if self.is_open else "; its response has not ended yet"
+                raise AssertionError(f"waited {timeout:g} s for the end of {self}{late}")
             return self
 
         return self._bell.until(
-            lambda: not self.is_open, timeout=timeout, then=close, call="connection.closed()"
+            lambda: self._is_settled, timeout=timeout, then=close, call="connection.closed()"
         )
 
-    def note_eof(self) -> None:
-        """Note that the client has closed its side in order."""
-        self._eof = True
+    def note_end(self, by: Literal["client", "server"], *, was_reset: bool) -> None:
+        """Note who ends it, and how, as soon as that is known; the first one counts.
 
-    def close(self, error: BaseException | None, *, cut: bool) -> None:
+        Over TLS the socket is closed when the end itself is told: what it knows is asked now.
+        """
+        if self._end is None:
+            self._end = (by, was_reset)
+            self._count()
+
+    def close(self, error: BaseException | None, task: asyncio.Task[None] | None) -> None:
         """Note the end.
 
         Args:
             error: what the transport gives as the reason.
-            cut: whether the server reset it.
+            task: answers the requests; who waits for the end waits for that of the task too.
         """
-        self._bytes = self._count()
-        self.was_reset = cut or isinstance(error, ConnectionError) or self._is_to_be_reset()
-        self._transport = None
-        by_client = not cut and (self._eof or error is not None)
-        self.closed_by = "client" if by_client else "server"
+        if isinstance(error, ConnectionError):
+            self.note_end("client", was_reset=True)
+        else:
+            self.note_end("server", was_reset=self._is_to_be_reset())
+        assert self._end is not None  # noqa: S101 - for the type checker
+        self._socket = None
+        self.closed_by, self.was_reset = self._end
         self.closed_at = monotonic()
+        if task is None or task.done():
+            self._settle()
+        else:
+            task.add_done_callback(self._settle)
+
+    def _settle(self, _: object = None) -> None:
+        self._is_settled = True
         self._bell.ring()
 
     def _count(self) -> tuple[int, int] | None:
-        transport = self._transport
-        if transport is None or sys.platform != "linux":
+        raw = self._socket
+        if raw is None or sys.platform != "linux":
             return self._bytes
         try:
-            raw = transport.get_extra_info("socket")
             info = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
             state, received, sent = _TCP_INFO.unpack(info)
         except (OSError, AttributeError, struct.error):  # it is closed; the kernel is too old
@@ -140,11 +159,10 @@ class ConnectionRecord:
 
     def _is_to_be_reset(self) -> bool:
         """Tell whether the server's side closes without a FIN, as a fault wishes it."""
-        assert self._transport is not None  # noqa: S101 - for the type checker
-        raw = self._transport.get_extra_info("socket")
         try:
-            linger = raw.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(NO_LINGER))
-        except (OSError, AttributeError):
+            assert self._socket is not None  # noqa: S101 - for the type checker
+            linger = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(NO_LINGER))
+        except OSError:  # over TLS it is closed already
             return False
         return bool(linger == NO_LINGER)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +13,7 @@ from .evidence import ConnectionLog
 from .outage import Outage, ServiceStopped, check_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
     from types import TracebackType
 
     from yarl import URL
@@ -48,6 +49,7 @@ class Serving:
         self._server = server
         self._close = close
         self._acceptor: Acceptor | None = None
+        self._resuming: set[asyncio.Task[None]] = set()
 
     async def start(self) -> Serving:
         """Accept connections from now on; stopped again if that is cancelled. Return itself."""
@@ -64,6 +66,23 @@ class Serving:
             self._acceptor = self._listener.accept(self._server)
             await self._acceptor.start()
 
+    def resume_later(self) -> None:
+        """Accept connections as soon as the loop runs, which stands still now."""
+
+        def begin() -> None:
+            task = self.loop.create_task(self.resume())
+            self._resuming.add(task)
+            task.add_done_callback(self._resuming.discard)
+
+        self.loop.call_soon_threadsafe(begin)
+
+    def suspend_now(self) -> None:
+        """Accept no more, in a loop that stands still; its connections end when it runs again."""
+        acceptor, self._acceptor = self._acceptor, None
+        if acceptor is not None:
+            acceptor.halt()
+        self._server.cut_now()
+
     async def suspend(self) -> None:
         """Accept no more and reset every connection."""
         tasks = await self._stop_accepting()
@@ -74,8 +93,12 @@ class Serving:
     async def stop(self) -> None:
         """Accept no more, cut every connection, and wait for a bounded time for their tasks."""
         self.is_over = True
+        for task in self._resuming:
+            task.cancel()
         try:
             await self._end()
+            if self._resuming:
+                await asyncio.wait(self._resuming)
         finally:  # cancelled or not
             if self._close is not None:
                 await self._close()
@@ -116,6 +139,7 @@ class Host(ABC):
         self._serving: Serving | None = None
         self._servings: tuple[Serving, ...] = ()
         self._is_started = False
+        self._is_changing = False
 
     @abstractmethod
     def _make_serving(self) -> Serving:
@@ -186,7 +210,7 @@ class Host(ABC):
         `await` it in asyncio or trio; in a test without a loop write `service.down().block()`.
 
         Raises:
-            RuntimeError: the service does not run.
+            RuntimeError: the service does not run, or its port is changing already.
         """
         return self._enter("refused", "service.down()")
 
@@ -194,7 +218,7 @@ class Host(ABC):
         """Serve again, on the same port.
 
         Raises:
-            RuntimeError: the service does not run.
+            RuntimeError: the service does not run, or its port is changing already.
         """
         return self._enter("up", "service.up()")
 
@@ -206,7 +230,7 @@ class Host(ABC):
         Args:
             kind: what a client that connects meets. `"refused"`: nobody listens. `"silent"`: the
                 connection is accepted, and nobody ever answers; what waits when the outage ends
-                is served then. `"blackhole"`: the connection is never established (Linux only).
+                is reset. `"blackhole"`: the connection is never established (Linux only).
 
         Raises:
             ValueError: another kind.
@@ -224,29 +248,49 @@ class Host(ABC):
         """Return what brings the port into a state, in every loop that serves it."""
 
         async def wait() -> None:
-            for step in self._steps_to(state, call):
-                await step
+            with closing(self._steps_to(state, call)) as steps:
+                for step in steps:
+                    await step
 
         def block() -> None:
-            for step in self._steps_to(state, call):
-                step.block()
+            with closing(self._steps_to(state, call)) as steps:
+                for step in steps:
+                    step.block()
 
         return Wait(call, wait, block)
 
-    def _steps_to(self, state: State, call: str) -> Iterator[Wait[None]]:
+    def _steps_to(self, state: State, call: str) -> Generator[Wait[None], None, None]:
         if not self._listener.is_bound:
             raise ServiceStopped(f"{call}: {self!r} does not run")
-        if state != "up":
-            yield from self._in_every_loop(Serving.suspend, call)
-        self._listener.enter(state)
-        yield from self._in_every_loop(Serving.resume, call)
+        if self._is_changing:
+            raise RuntimeError(f"{call}: the port is changing already; await the other call first")
+        self._is_changing = True
+        try:
+            if state != "up":
+                yield from self._in_every_loop(Serving.suspend, Serving.suspend_now, call)
+            self._listener.enter(state)
+            yield from self._in_every_loop(Serving.resume, Serving.resume_later, call)
+        finally:
+            self._is_changing = False
 
     def _in_every_loop(
-        self, work: Callable[[Serving], Coroutine[Any, Any, None]], call: str
+        self,
+        work: Callable[[Serving], Coroutine[Any, Any, None]],
+        stand_in: Callable[[Serving], None],
+        call: str,
     ) -> Iterator[Wait[None]]:
+        """Yield what is to be waited for: `work` in each loop.
+
+        A loop that stands still, that of a session while a test runs in another one, could be
+        waited for without end: there `stand_in` does what can be done from here.
+        """
         for serving in self._servings:
-            if not serving.is_over and not serving.loop.is_closed():
+            if serving.is_over or serving.loop.is_closed():
+                continue
+            if serving.loop.is_running():
                 yield cross(serving.loop, partial(work, serving), call)
+            else:
+                stand_in(serving)
 
     # --- what came ----------------------------------------------------------------------
 

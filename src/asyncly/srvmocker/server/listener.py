@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from .outage import dig_hole, fill_hole, hold
+from .outage import dig_hole, empty_queue, hold, listen_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -123,10 +123,10 @@ class Listener:
             return
         bound = self._socket
         if self.state == "refused":
-            bound.listen(_BACKLOG)
-        elif self.state == "blackhole":
+            listen_again(bound, _BACKLOG)
+        elif self.state != "up":
             fillers, self._fillers = self._fillers, []
-            fill_hole(bound, fillers, _BACKLOG)
+            empty_queue(bound, fillers, _BACKLOG)
         if state == "refused":
             self._socket = hold(bound)
         elif state == "blackhole":
@@ -208,6 +208,12 @@ class Acceptor:
         """Accept no more; connections that are accepted already still begin, in the next turn."""
         with suppress(NotImplementedError):  # Windows: the loop has no readers
             self._loop.remove_reader(self._served)
+
+    def halt(self) -> None:
+        """Accept no more, in a loop that stands still: its tasks end when it runs again."""
+        self.pause()
+        self.stop()
+        self._served.close()
 
     def stop(self) -> list[asyncio.Task[None]]:
         """Accept no more. Return the tasks that still end."""

@@ -7,6 +7,9 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias, get_args
 
+from ..responses.steps import NO_LINGER
+from ..waiting import in_asyncio
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -19,8 +22,9 @@ __all__ = [
     "State",
     "check_kind",
     "dig_hole",
-    "fill_hole",
+    "empty_queue",
     "hold",
+    "listen_again",
 ]
 
 OutageKind: TypeAlias = Literal["refused", "silent", "blackhole"]
@@ -68,6 +72,11 @@ class Outage:
             await self._finish()
 
     def __enter__(self) -> Self:
+        if in_asyncio():
+            raise RuntimeError(
+                f"`with {self!r}` would stop the loop that runs in this thread: "
+                f"write `async with {self!r}` instead"
+            )
         self._begin().block()
         return self
 
@@ -108,7 +117,8 @@ def check_kind(kind: object) -> None:
 def hold(listening: socket.socket) -> socket.socket:
     """Return a socket that keeps the port of a listening one without listening; close that one.
 
-    Both share the port for a moment, so nobody can take it in between.
+    Both share the port for a moment, so nobody can take it in between; and only for a moment:
+    what a socket that does not listen is ready to share, any other service gets that asks for it.
     """
     holder = socket.socket(listening.family, socket.SOCK_STREAM)
     try:
@@ -121,11 +131,21 @@ def hold(listening: socket.socket) -> socket.socket:
         if not hasattr(socket, "SO_REUSEPORT"):
             listening.close()
         holder.bind(address)
+        for option in ("SO_REUSEADDR", "SO_REUSEPORT"):
+            if hasattr(socket, option):
+                holder.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 0)
     except BaseException:
         holder.close()
         raise
     listening.close()
     return holder
+
+
+def listen_again(holder: socket.socket, backlog: int) -> None:
+    """Let the socket listen that has kept the port."""
+    if sys.platform != "win32":  # the remains of old connections must not keep it from that
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.listen(backlog)
 
 
 def dig_hole(listening: socket.socket) -> list[socket.socket]:
@@ -148,12 +168,17 @@ def dig_hole(listening: socket.socket) -> list[socket.socket]:
     return fillers
 
 
-def fill_hole(listening: socket.socket, fillers: list[socket.socket], backlog: int) -> None:
-    """Take connections again; what stood in the queue is closed."""
+def empty_queue(listening: socket.socket, fillers: list[socket.socket], backlog: int) -> None:
+    """Take connections again; those that were let in while nobody served are reset.
+
+    The requests of clients that have given up long ago would else be answered, and counted.
+    """
     for filler in fillers:
         filler.close()
+    listening.listen(backlog)
     listening.setblocking(False)
     with suppress(BlockingIOError):
         while True:
-            listening.accept()[0].close()
-    listening.listen(backlog)
+            queued, _ = listening.accept()
+            queued.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+            queued.close()
