@@ -49,6 +49,13 @@ async def test_the_request_after_the_last_finds_a_dead_connection(
     assert [exchange.outcome for exchange in service.exchanges] == [*["200"] * after, ended] * 2
 
 
+@pytest.mark.parametrize(("how", "step"), [("fin", "Fin()"), ("reset", "Reset()")])
+def test_its_repr_shows_what_is_done_on_the_wire(how: Any, step: str) -> None:
+    shown = repr(StaleConnection(RawResponse("ok"), after_requests=2, how=how))
+    assert shown.startswith("StaleConnection(RawResponse(body='ok', ")
+    assert shown.endswith(f"after_requests=2, how={how!r}, script=[{step}])")
+
+
 async def test_requests_to_other_routes_count(service: MockService) -> None:
     service.register("create", StaleConnection())
     async with connect(service.url) as raw:

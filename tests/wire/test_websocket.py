@@ -545,6 +545,8 @@ async def test_what_fails_is_said_to_both_sides(
             pass
         # Noted before the client hears of it.
         assert str(error_of(service)) == text
+        is_expectation = "expected" in text
+        assert bool(error_of(service).mismatches) is is_expectation
         if not client.closed or message.type is WSMsgType.CLOSE:
             assert message.extra in (reason, None)
         assert client.close_code == 1008
@@ -552,6 +554,17 @@ async def test_what_fails_is_said_to_both_sides(
     sent = [m for m in exchange.messages if (m.sender, m.kind) == ("server", "close")]
     assert [(m.code, m.data) for m in sent] == [(1008, reason)]
     assert len(reason.encode()) <= 123
+
+
+async def test_what_never_came_is_a_difference_too(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    service.register("chat", WebSocketResponse([ws.Expect("a", timeout=0.01)]))
+    async with session.ws_connect("/chat") as client:
+        await client.receive()
+        assert [str(item) for item in error_of(service).mismatches] == [
+            "message: missing, expected 'a' (no message came in 0.01 s)"
+        ]
 
 
 async def test_the_report_shows_each_difference(

@@ -91,7 +91,8 @@ class WebSocketScriptError(AssertionError):
     The client got a close frame that says the same in short.
 
     Attributes:
-        mismatches: each difference of the message that came (`Mismatch`); may be empty.
+        mismatches: each difference of the message that came (`Mismatch`), or the one that
+            nothing came; empty if a function of the user's raised.
         reason: the short form, as in the close frame.
     """
 

@@ -10,7 +10,7 @@ from .base import BaseMockResponse, check_response
 from .heads import check_count
 from .raw import RawResponse
 from .steps import Fin, Reset
-from .wire import WireAnswer
+from .wire import WireAnswer, WireResponse
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -20,7 +20,7 @@ __all__ = ["StaleConnection"]
 _How = Literal["fin", "reset"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StaleConnection(BaseMockResponse):
     """Answers the first requests of a connection; the next one finds it closed.
 
@@ -63,6 +63,18 @@ class StaleConnection(BaseMockResponse):
         """The wrapped response."""
         return (self.wrapped,)
 
+    @property
+    def script(self) -> WireResponse:
+        """What is done to the connection when one request too many arrives."""
+        return WireResponse(Fin() if self.how == "fin" else Reset())
+
+    def __repr__(self) -> str:
+        steps = ", ".join(map(repr, self.script.steps))
+        return (
+            f"StaleConnection({self.wrapped!r}, after_requests={self.after_requests}, "
+            f"how={self.how!r}, script=[{steps}])"
+        )
+
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Answer, or end the connection."""
         connection = getattr(request, "connection", None)
@@ -74,5 +86,6 @@ class StaleConnection(BaseMockResponse):
         count: int = connection.requests
         if count <= self.after_requests:
             return await self.wrapped.response(request)
-        step, segment = (Fin(), "FIN") if self.how == "fin" else (Reset(), "RST")
-        return WireAnswer([step], fault=f"a stale connection: {segment} at its request {count}")
+        (step,) = self.script.steps
+        fault = f"a stale connection: {step.words} at its request {count}"
+        return WireAnswer([step], fault=fault)

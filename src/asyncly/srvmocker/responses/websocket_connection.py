@@ -137,7 +137,11 @@ class WebSocketConnection:
             index, message = await self._next(timeout)
         except TimeoutError:
             wish = "a message" if value is UNSET else shorten(value)
-            raise self.failure(f"no message came in {timeout:g} s", f"expected {wish}") from None
+            what, expected = (
+                f"no message came in {timeout:g} s",
+                ABSENT if value is UNSET else value,
+            )
+            raise self.failure(what, f"expected {wish}", expected=expected) from None
         if value is not UNSET:
             where, got = f"message[{index}]", as_meant(message, value)
             mismatches = explain(where, value, message)
@@ -159,14 +163,15 @@ class WebSocketConnection:
         link = self._link
         wish = "a close frame" if code is None else f"a close frame with {shorten(code)}"
         if not await link.until(lambda: link.has_message or link.is_silent, timeout):
-            raise self.failure(f"the client did not close in {timeout:g} s", f"expected {wish}")
+            what = f"the client did not close in {timeout:g} s"
+            raise self.failure(what, f"expected {wish}", "close")
         if (item := link.take()) is not None:
             index, message = item
             where, got = f"message[{index}]", message.data
             found = [Mismatch(where, ABSENT, got, f"expected {wish}")]
             raise self._mismatch("a message came", where, ABSENT, got, found)
         if link.farewell is None:
-            raise self.failure(str(link.refusal()), f"expected {wish}")
+            raise self.failure(str(link.refusal()), f"expected {wish}", "close")
         if code is not None:
             found = []
             came = link.farewell.code
@@ -195,11 +200,16 @@ class WebSocketConnection:
 
     # --- how a script fails -------------------------------------------------------------
 
-    def failure(self, what: str, wish: str = "") -> WebSocketScriptError:
+    def failure(
+        self, what: str, wish: str = "", where: str = "message", expected: object = ABSENT
+    ) -> WebSocketScriptError:
         """Return the error of something that did not happen, with its place in the script."""
         short = " ".join(filter(None, (what, self.place)))
         short = self._redact(f"{short}: {wish}" if wish else short)
-        return WebSocketScriptError(f"{self._subject}: {short}", short)
+        _, is_expected, thing = wish.partition("expected ")
+        expected = thing if expected is ABSENT else expected
+        missing = [Mismatch(where, expected, ABSENT, what)] if is_expected else []
+        return WebSocketScriptError(f"{self._subject}: {short}", short, missing)
 
     def _mismatch(
         self,
