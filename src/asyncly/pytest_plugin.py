@@ -23,6 +23,7 @@ __all__ = ["MockServiceWarning", "mock_proxy", "mock_routes", "mock_service"]
 
 _MARKER = "mock_service(strict=..., routes=..., thread=...)"
 _ARGUMENTS = ("strict", "routes", "thread")
+_HOOKS = "asyncly hooks"
 _HOSTS: pytest.StashKey[list[tuple[Host, Attachments]]] = pytest.StashKey()
 _PASSED: pytest.StashKey[bool] = pytest.StashKey()
 
@@ -86,6 +87,9 @@ def _provide(host: Any, request: pytest.FixtureRequest, options: dict[str, Any])
     from asyncly.srvmocker.fixtures import Attachments
 
     item = request.node
+    manager = request.config.pluginmanager
+    if not manager.has_plugin(_HOOKS):
+        manager.register(_Hooks(), _HOOKS)
     host.bind()
     attachments = Attachments(host)
     host.attachments = attachments
@@ -137,38 +141,6 @@ def _is_coroutine_test(item: pytest.Item) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inner)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Serve in the loop of the test from its first step on, or on a thread if it has none."""
-    hosts = item.stash.get(_HOSTS, [])
-    if hosts and _is_coroutine_test(item):
-        everything = [attachments for _, attachments in hosts]
-        inner = getattr(getattr(item.obj, "hypothesis", None), "inner_test", None)  # type: ignore[attr-defined]
-        if inspect.iscoroutinefunction(inner):
-            item.obj.hypothesis.inner_test = _touching(inner, everything)  # type: ignore[attr-defined]
-        else:
-            item.obj = _touching(item.obj, everything)  # type: ignore[attr-defined]
-    return (yield)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_fixture_setup(
-    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-) -> Generator[None, object, object]:
-    """Serve in the loop of an async fixture too: it may call the server while it is set up."""
-    hosts = request.node.stash.get(_HOSTS, [])
-    function: Any = fixturedef.func
-    is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    if not hosts or not is_async:
-        return (yield)
-    holder: Any = fixturedef
-    holder.func = _touching(function, [attachments for _, attachments in hosts])
-    try:
-        return (yield)
-    finally:
-        holder.func = function
-
-
 def _touching(function: Callable[..., Any], everything: list[Attachments]) -> Callable[..., Any]:
     """Return the coroutine or async generator function, with a first step in its loop."""
 
@@ -194,22 +166,58 @@ def _touching(function: Callable[..., Any], everything: list[Attachments]) -> Ca
     return generator if inspect.isasyncgenfunction(function) else coroutine
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to the report of a failed test what its mock servers saw."""
-    report = yield
-    if call.when == "call":
-        item.stash[_PASSED] = report.passed
-    if report.failed and call.when in ("setup", "call"):
-        for host, _ in item.stash.get(_HOSTS, []):
-            from asyncly.srvmocker.report import render_trouble
-            from asyncly.srvmocker.responses.chance import render_seeds
+class _Hooks:
+    """What watches the tests that have a mock server: registered when the first one asks for it.
 
-            markup = item.config.get_terminal_writer().hasmarkup
-            if trouble := render_trouble(host, colour=markup):
-                report.sections.append(("mock server", trouble))
-            if seeds := render_seeds(getattr(host, "handlers", {})):
-                report.sections.append(("mock server: seeds", seeds))
-    return report
+    A run without one, and the tests before, pay nothing for these hooks.
+    """
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Serve in the loop of the test from its first step on, or on a thread if it has none."""
+        hosts = item.stash.get(_HOSTS, [])
+        if hosts and _is_coroutine_test(item):
+            everything = [attachments for _, attachments in hosts]
+            inner = getattr(getattr(item.obj, "hypothesis", None), "inner_test", None)  # type: ignore[attr-defined]
+            if inspect.iscoroutinefunction(inner):
+                item.obj.hypothesis.inner_test = _touching(inner, everything)  # type: ignore[attr-defined]
+            else:
+                item.obj = _touching(item.obj, everything)  # type: ignore[attr-defined]
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        """Serve in the loop of an async fixture too: it may call the server while it is set up."""
+        hosts = request.node.stash.get(_HOSTS, [])
+        function: Any = fixturedef.func
+        is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+        if not hosts or not is_async:
+            return (yield)
+        holder: Any = fixturedef
+        holder.func = _touching(function, [attachments for _, attachments in hosts])
+        try:
+            return (yield)
+        finally:
+            holder.func = function
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Add to the report of a failed test what its mock servers saw."""
+        report = yield
+        if call.when == "call":
+            item.stash[_PASSED] = report.passed
+        if report.failed and call.when in ("setup", "call"):
+            for host, _ in item.stash.get(_HOSTS, []):
+                from asyncly.srvmocker.report import render_trouble
+                from asyncly.srvmocker.responses.chance import render_seeds
+
+                markup = item.config.get_terminal_writer().hasmarkup
+                if trouble := render_trouble(host, colour=markup):
+                    report.sections.append(("mock server", trouble))
+                if seeds := render_seeds(getattr(host, "handlers", {})):
+                    report.sections.append(("mock server: seeds", seeds))
+        return report
