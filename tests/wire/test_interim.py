@@ -264,3 +264,15 @@ def test_what_they_do_not_take(make: Callable[[], Any], error: type[Exception], 
     with pytest.raises(error) as caught:
         make()
     assert str(caught.value) == text
+
+
+def test_the_repr_shows_what_is_done_on_the_wire() -> None:
+    hints = EarlyHints("</a.css>", RawResponse("page"))
+    assert repr(hints).startswith("EarlyHints(('</a.css>',), RawResponse(body='page', ")
+    assert repr(hints).endswith(
+        r"script=[Send(b'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n')])"
+    )
+    assert repr(ExpectationFailed("no")) == (
+        r"ExpectationFailed('no', script=[Send(b'HTTP/1.1 417 Expectation Failed\r\n\r\nno'), "
+        "Fin()])"
+    )

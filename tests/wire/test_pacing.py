@@ -303,3 +303,10 @@ def test_what_a_drip_does_not_take(
     with pytest.raises(error) as caught:
         make()
     assert str(caught.value) == text
+
+
+def test_the_repr_of_a_drip_shows_its_pieces() -> None:
+    slow = DripResponse(RawResponse("slow"), bytes_per_second=100)
+    assert repr(slow).endswith(
+        "bytes_per_second=100, script=[Send(5 of its bytes), Pause(0.05), …])"
+    )

@@ -11,12 +11,17 @@ if TYPE_CHECKING:
 
     from aiohttp.base_protocol import BaseProtocol
 
-__all__ = ["DripTransport"]
+__all__ = ["DripTransport", "piece_size"]
 
 _NO_LIMIT = 1 << 30
 _LIMIT = 64 * 1024
 _PIECES = 20
 """Pieces in a second, where the rate allows it."""
+
+
+def piece_size(rate: float) -> int:
+    """Return how many bytes leave at once, at so many bytes per second."""
+    return math.ceil(rate / _PIECES)
 
 
 class DripTransport(asyncio.Transport):
@@ -34,7 +39,7 @@ class DripTransport(asyncio.Transport):
         super().__init__()
         self._transport = transport
         self._protocol = protocol
-        self._piece = math.ceil(rate / _PIECES)
+        self._piece = piece_size(rate)
         self._rate = rate
         self._loop = asyncio.get_running_loop()
         self._waiting = bytearray()

@@ -12,14 +12,17 @@ from ..text import shorten
 from .base import BaseMockResponse, check_response
 from .canned import Headers, check_headers, render_head
 from .content import encode_raw
+from .steps import Fin, Send
 
 if TYPE_CHECKING:
     from multidict import CIMultiDict
 
+    from .steps import Step
+
 __all__ = ["EarlyHints", "ExpectationFailed"]
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class EarlyHints(BaseMockResponse):
     """Sends a 103 with links, then answers as another response does (RFC 8297).
 
@@ -60,15 +63,24 @@ class EarlyHints(BaseMockResponse):
         """The response that answers."""
         return (self.then,)
 
+    @property
+    def script(self) -> tuple[Step, ...]:
+        """What is done on the wire before `then` answers."""
+        return (Send(render_head(103, self._headers())),)
+
+    def __repr__(self) -> str:
+        return f"EarlyHints({self.links!r}, {self.then!r}, script={list(self.script)!r})"
+
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Send the hints, then answer."""
         if request.version >= HttpVersion11:
-            await request.writer.write(render_head(103, self._headers()))
+            for step in self.script:
+                await step.run(request)
             request.writer.output_size = 0  # of the answer itself nothing is sent
         return await self.then.response(request)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExpectationFailed(BaseMockResponse):
     """Answers 417, before the body if the client waits with it (RFC 9110 §10.1.1, §15.5.18).
 
@@ -86,8 +98,8 @@ class ExpectationFailed(BaseMockResponse):
         TypeError: the body is neither.
 
     Example:
-        >>> ExpectationFailed("too large")
-        ExpectationFailed(body='too large', headers=None)
+        >>> ExpectationFailed("too large").body
+        'too large'
     """
 
     body: bytes | str = b""
@@ -97,6 +109,16 @@ class ExpectationFailed(BaseMockResponse):
         check_headers(self.headers)
         if not isinstance(self.body, bytes | str):
             raise TypeError(f"ExpectationFailed takes text or bytes, got {shorten(self.body)}")
+
+    @property
+    def script(self) -> tuple[Step, ...]:
+        """What is done on the wire; aiohttp adds Content-Length, Date and Server."""
+        head = render_head(417, check_headers(self.headers))
+        return (Send(head + encode_raw(self.body)), Fin())
+
+    def __repr__(self) -> str:
+        given = f"{self.body!r}" + (f", {self.headers!r}" if self.headers is not None else "")
+        return f"ExpectationFailed({given}, script={list(self.script)!r})"
 
     def refuses_body(self, request: web.Request) -> bool:
         """Answer a client that waits with its body, without the body."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from .base import BaseMockResponse, check_response
-from .drip import DripTransport
+from .drip import DripTransport, piece_size
 from .faults import BrokenOff
 from .numbers import check_amount
-from .steps import Stall
+from .steps import Pause, Stall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DripResponse", "StallResponse"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DripResponse(BaseMockResponse):
     """Sends the whole answer of another response, head and body, at a slow rate.
 
@@ -56,6 +56,14 @@ class DripResponse(BaseMockResponse):
     def parts(self) -> tuple[BaseMockResponse, ...]:
         """The wrapped response."""
         return (self.wrapped,)
+
+    def __repr__(self) -> str:
+        piece = piece_size(self.bytes_per_second)
+        pause = Pause(piece / self.bytes_per_second)
+        return (
+            f"DripResponse({self.wrapped!r}, bytes_per_second={self.bytes_per_second!r}, "
+            f"script=[Send({piece} of its bytes), {pause!r}, …])"
+        )
 
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Answer slowly."""
