@@ -29,6 +29,7 @@ __all__ = [
     "malformed",
     "send",
     "send_at_once",
+    "send_large",
     "text_answer",
 ]
 
@@ -78,12 +79,19 @@ async def send(
 ) -> web.StreamResponse:
     """Send a canned answer of any size and note how that ended."""
     sent = send_at_once(canned, request, exchange, keep_alive=keep_alive)
-    if sent is not None:
-        return sent
+    if sent is None:
+        sent = await send_large(canned, request, exchange, keep_alive=keep_alive)
+    return sent
+
+
+async def send_large(
+    canned: Canned, request: MockRequest, exchange: Exchange, *, keep_alive: bool = True
+) -> web.StreamResponse:
+    """Send a canned answer that `send_at_once` left, waiting while the client does not read."""
     exchange.finish(canned.status)
     wire = canned.wire(request.method, request.version, monotonic(), request.keep_alive)
     try:
-        await request.writer.write(wire)  # waits while the client does not read
+        await request.writer.write(wire)
     except ConnectionError:
         exchange.finish(fault=ended_by(request))
         return SENT_LAST

@@ -266,7 +266,7 @@ class HttpServer(web.Server):
         return request
 
     def abort(self) -> None:
-        """Cut every connection now (TCP RST); their tasks end in the next turns of the loop."""
+        """Close every connection now, sent or not; their tasks end in the next turns of the loop."""
         self.stopping = True
         for connection in self.connections:
             if connection.transport is not None:

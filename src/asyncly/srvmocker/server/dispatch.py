@@ -24,6 +24,7 @@ from .answers import (
     malformed,
     send,
     send_at_once,
+    send_large,
     text_answer,
 )
 from .connection import SENT, SENT_LAST
@@ -102,7 +103,7 @@ class Dispatcher:
         if registration.canned is not None:
             sent = send_at_once(registration.canned, request, exchange)
             if sent is None:
-                sent = await send(registration.canned, request, exchange)
+                sent = await send_large(registration.canned, request, exchange)
             return sent
         request.registration = registration
         request.exchange = exchange
