@@ -266,7 +266,7 @@ class HttpServer(web.Server):
         return request
 
     def abort(self) -> None:
-        """Close every connection now, sent or not; their tasks end in the next turns of the loop."""
+        """Close every connection now, sent or not; their tasks end in the next turns."""
         self.stopping = True
         for connection in self.connections:
             if connection.transport is not None:
