@@ -20,17 +20,35 @@ __all__ = [
     "NO_PARAMS",
     "Arrival",
     "FormFile",
+    "Origin",
     "RecordedRequest",
     "RequestHistory",
     "decode_content",
 ]
 
-Arrival: TypeAlias = (
-    "tuple[str, str, CIMultiDictProxy[str], bytes, float, int, Callable[[], URL] | None]"
-)
-"""Method, target, headers, body, time, number of the connection, and who knows the origin."""
+Arrival: TypeAlias = "tuple[str, str, CIMultiDictProxy[str], bytes, float, Origin]"
+"""Method, target, headers, body, time, and the connection that it came over."""
 
 NO_PARAMS: Mapping[str, str] = MappingProxyType({})
+
+
+class Origin:
+    """Where requests came from: one object for all of a connection.
+
+    Args:
+        connection: the number of the connection.
+        locate: returns the URL that the client reached, without a path.
+        peer_subject: whose certificate the client has shown; None if it has shown none.
+    """
+
+    __slots__ = ("connection", "locate", "peer_subject")
+
+    def __init__(
+        self, connection: int, locate: Callable[[], URL], peer_subject: str | None = None
+    ) -> None:
+        self.connection = connection
+        self.locate = locate
+        self.peer_subject = peer_subject
 
 
 class RecordedRequest:
@@ -49,6 +67,8 @@ class RecordedRequest:
         received_at: `time.monotonic()` in seconds, when the head of the request had arrived.
         connection: the number of the connection on this service, from 1; requests that
             share a number shared a connection.
+        peer_subject: the subject of the certificate that the client has shown over TLS, as text
+            (`"CN=billing,O=Example"`, RFC 4514); None if it has shown none.
     """
 
     # `_url` and `_json` are set when they are asked for: a record is made for every request.
@@ -69,7 +89,8 @@ class RecordedRequest:
     ) -> None:
         if not isinstance(headers, CIMultiDictProxy):
             headers = CIMultiDictProxy(CIMultiDict(headers or {}))
-        self._head: Arrival = (method, target, headers, body, received_at, connection, origin)
+        reached = Origin(connection, origin or _nowhere)
+        self._head: Arrival = (method, target, headers, body, received_at, reached)
         self._handler_name = handler_name
         self._path_params = path_params
 
@@ -122,7 +143,12 @@ class RecordedRequest:
     @property
     def connection(self) -> int:
         """The number of the connection on this service, from 1."""
-        return self._head[5]
+        return self._head[5].connection
+
+    @property
+    def peer_subject(self) -> str | None:
+        """The subject of the certificate that the client has shown; None if there was none."""
+        return self._head[5].peer_subject
 
     @property
     def url(self) -> URL:
@@ -138,8 +164,7 @@ class RecordedRequest:
                 if "://" in self.target:
                     return URL(self.target, encoded=True)
             return URL.build(path=self.target, encoded=True)
-        ask_origin = self._head[6]
-        origin = ask_origin() if ask_origin else URL("http://localhost")
+        origin = self._head[5].locate()
         path, _, query = self.target.partition("?")
         host = self.headers.get("Host")
         try:
@@ -258,6 +283,10 @@ class RecordedRequest:
         name = f" {self._handler_name!r}" if self._handler_name else ""
         target = clip(self.target)
         return f"<RecordedRequest {self.method} {target}{name}, {len(self.body)} bytes>"
+
+
+def _nowhere() -> URL:
+    return URL("http://localhost")
 
 
 RequestHistory = RecordedRequest

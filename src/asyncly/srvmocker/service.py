@@ -100,14 +100,12 @@ class MockService(Host):
         self._table = RouteTable(routes)
         _check_body_size(max_body_size)
         super().__init__(Listener(host, port, ssl_context), Journal(journal_limit))
-        self._dispatcher = Dispatcher(
-            self._table, self._journal, self._errors, self._origin, max_body_size
-        )
+        self._dispatcher = Dispatcher(self._table, self._journal, self._errors, max_body_size)
 
     def _make_serving(self) -> Serving:
         dispatcher, loop = self._dispatcher, asyncio.get_running_loop()
         server = HttpServer(dispatcher.handle, dispatcher.answer_malformed, self._connections, loop)
-        return Serving(self._listener, server)
+        return Serving(self._listeners, server)
 
     # --- answers ------------------------------------------------------------------------
 
@@ -128,8 +126,8 @@ class MockService(Host):
     @property
     def handlers(self) -> Mapping[str, BaseMockResponse]:
         """The registered responses by handler name; a read-only view."""
-        registrations = tuple(self._dispatcher.registrations.items())  # threads may register
-        return MappingProxyType({name: item.response for name, item in registrations})
+        registrations = self._dispatcher.registrations.copy()  # threads may register
+        return MappingProxyType({name: item.response for name, item in registrations.items()})
 
     @property
     def routes(self) -> tuple[MockRoute, ...]:
@@ -145,7 +143,7 @@ class MockService(Host):
         self._forget()
         if responses:
             self._dispatcher.registrations.clear()
-        for registration in tuple(self._dispatcher.registrations.values()):
+        for registration in self._dispatcher.registrations.copy().values():
             registration.reset()
 
     # --- what came ----------------------------------------------------------------------

@@ -119,8 +119,8 @@ class Forwarder:
             request.raw_path,
             request.headers,
             received_at=request.received_at,
-            connection=request.protocol.number,  # type: ignore[attr-defined] # our Connection
-            origin=self._origin,
+            connection=request.connection.number,
+            origin=request.connection.origin.locate,
         )
 
     # --- refusing -------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class Forwarder:
         self, request: MockRequest, data: bytes, error: BaseException
     ) -> web.StreamResponse:
         """Record bytes that are no HTTP request, and answer 400."""
-        exchange, answer = malformed(request, data, error, self._origin)
+        exchange, answer = malformed(request, data, error)
         self._journal.append(exchange)
         return answer
 

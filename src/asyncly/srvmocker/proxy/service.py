@@ -103,7 +103,7 @@ class MockProxyService(Host):
         loop = asyncio.get_running_loop()
         server = HttpServer(forwarder.handle, forwarder.answer_malformed, self._connections, loop)
         forwarder.session = forwarder.open_session()
-        return Serving(self._listener, server, forwarder.session.close)
+        return Serving(self._listeners, server, forwarder.session.close)
 
     def reset(self) -> None:
         """Forget the requests, the closed connections and the errors."""

@@ -16,9 +16,7 @@ from ..text import clip, shorten
 from .connection import SENT, SENT_LAST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from yarl import URL
+    from collections.abc import Mapping
 
     from .incoming import MockRequest
 
@@ -105,7 +103,7 @@ def text_answer(status: int, text: str, headers: Mapping[str, str] | None = None
 
 
 def malformed(
-    request: MockRequest, data: bytes, error: BaseException, origin: Callable[[], URL]
+    request: MockRequest, data: bytes, error: BaseException
 ) -> tuple[Exchange, web.StreamResponse]:
     """Return the exchange of bytes that are no HTTP request, and a 400.
 
@@ -120,7 +118,7 @@ def malformed(
         body=data,
         received_at=request.received_at,
         connection=request.connection.number,
-        origin=origin,
+        origin=request.connection.origin.locate,
     )
     exchange = Exchange(record, None)
     exchange.error = error

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import StreamReader, web
 
+from ..request import Origin
 from ..responses.steps import reset
 from .incoming import MockRequest
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
     from .evidence import ConnectionLog, ConnectionRecord
+    from .listener import Listener
 
 __all__ = ["SENT", "SENT_LAST", "Connection", "HttpServer"]
 
@@ -65,7 +67,9 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     """One client's connection: aiohttp's protocol with a record of our own.
 
     Attributes:
+        listener: where it came in.
         record: what is known of it, once it has begun.
+        origin: what all its requests share.
         is_cut: whether we have cut it.
         request_data: the bytes that the latest request was made of, the first of them; what
             could not be parsed is found here.
@@ -80,6 +84,8 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         "_task",
         "headers",
         "is_cut",
+        "listener",
+        "origin",
         "raw_headers",
         "record",
         "request_data",
@@ -88,10 +94,12 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
 
     headers: CIMultiDictProxy[str]
     record: ConnectionRecord
+    origin: Origin
 
-    def __init__(self, server: HttpServer, **options: Any) -> None:
+    def __init__(self, server: HttpServer, listener: Listener, **options: Any) -> None:
         super().__init__(server, **options)
         self.server = server
+        self.listener = listener
         self._era = server.era
         self.is_cut = False
         self.request_data = self._data = b""
@@ -103,6 +111,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         """Begin, unless the connections were cut since this one was accepted."""
         self.server.unconnected -= 1
         self.record = self.server.log.open(transport)
+        self.origin = Origin(self.record.number, self.listener.locate)
         super().connection_made(transport)
         if self.server.stopping:
             self.server.abort()
@@ -127,6 +136,11 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             self.is_cut = True
             self.record.note_end("server", was_reset=True)
             reset(self.transport)
+
+    def abort(self) -> None:
+        """Close the connection at once, whether all is sent or not."""
+        if self.transport is not None:
+            self.transport.abort()
 
     @property
     def number(self) -> int:
@@ -226,11 +240,12 @@ class HttpServer(web.Server):
         self.unconnected = 0
         self.stopping = False
 
-    def __call__(self) -> Connection:
+    def connect(self, listener: Listener) -> Connection:
         """Return the protocol of a new connection."""
         self.unconnected += 1
         return Connection(
             self,
+            listener,
             loop=self._running_loop,
             access_log=None,
             auto_decompress=False,
@@ -257,7 +272,7 @@ class HttpServer(web.Server):
             self._running_loop,
             client_max_size=0,  # bodies of any size; our own limit is in receive()
         )
-        assert isinstance(protocol, Connection)  # noqa: S101 - __call__ makes no other
+        assert isinstance(protocol, Connection)  # noqa: S101 - connect makes no other
         protocol.begin_request(task)
         request.connection = protocol
         request.head = message
@@ -269,8 +284,8 @@ class HttpServer(web.Server):
         """Close every connection now, sent or not; their tasks end in the next turns."""
         self.stopping = True
         for connection in self.connections:
-            if connection.transport is not None:
-                connection.transport.abort()
+            if isinstance(connection, Connection):
+                connection.abort()
 
     async def cut(self) -> None:
         """Reset every connection, and wait for a few turns until their tasks have ended."""
@@ -283,6 +298,17 @@ class HttpServer(web.Server):
         for connection in self.connections:
             if isinstance(connection, Connection):
                 connection.cut()
+
+    async def close_those_of(self, listener: Listener) -> None:
+        """Close the connections of one listener, and wait a few turns until their tasks ended."""
+        self.close_now(listener)
+        await self._take_turns()
+
+    def close_now(self, listener: Listener) -> None:
+        """Close the connections of one listener; their tasks end in the next turns of the loop."""
+        for connection in self.connections:
+            if isinstance(connection, Connection) and connection.listener is listener:
+                connection.abort()
 
     async def stop(self) -> None:
         """Cut every connection and wait, for a bounded time, until their tasks have ended."""

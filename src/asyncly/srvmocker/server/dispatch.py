@@ -31,12 +31,9 @@ from .connection import SENT, SENT_LAST
 from .incoming import BodyTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiohttp.http_parser import RawRequestMessage
     from aiohttp.typedefs import RawHeaders
     from multidict import CIMultiDictProxy
-    from yarl import URL
 
     from ..journal import Journal
     from ..request import Arrival
@@ -62,7 +59,6 @@ class Dispatcher:
         table: the routes.
         journal: gets every exchange.
         errors: gets every exception that a response raises.
-        origin: returns the URL of the service.
         max_body_size: bytes; None is no limit.
     """
 
@@ -71,14 +67,12 @@ class Dispatcher:
         table: RouteTable,
         journal: Journal,
         errors: list[BaseException],
-        origin: Callable[[], URL],
         max_body_size: int | None = None,
     ) -> None:
         self.registrations: dict[str, Registration] = {}
         self.errors = errors
         self._table = table
         self._journal = journal
-        self._origin = origin
         self._max_body_size = max_body_size
         self._headers: dict[RawHeaders, CIMultiDictProxy[str]] = {}
 
@@ -158,8 +152,7 @@ class Dispatcher:
             headers,
             request.body_bytes,
             request.received_at,
-            connection.number,
-            self._origin,
+            connection.origin,
         )
 
     def _known_headers(
@@ -270,7 +263,7 @@ class Dispatcher:
         self, request: MockRequest, data: bytes, error: BaseException
     ) -> web.StreamResponse:
         """Record bytes that are no HTTP request, and answer 400."""
-        exchange, answer = malformed(request, data, error, self._origin)
+        exchange, answer = malformed(request, data, error)
         self._journal.append(exchange)
         return answer
 

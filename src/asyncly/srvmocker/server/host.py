@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from contextlib import closing
 from functools import partial
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Self
 
 from ..waiting import Wait, cross
@@ -13,7 +14,7 @@ from .evidence import ConnectionLog
 from .outage import Outage, ServiceStopped, check_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
     from types import TracebackType
 
     from yarl import URL
@@ -29,26 +30,26 @@ __all__ = ["Host", "Serving"]
 
 
 class Serving:
-    """What serves a listener in one loop.
+    """What serves the listeners of a host in one loop.
 
     Args:
-        listener: what is served.
+        listeners: what is served; the list is the host's, and may grow.
         server: the connections.
         close: closes what else was opened for it.
     """
 
     def __init__(
         self,
-        listener: Listener,
+        listeners: list[Listener],
         server: HttpServer,
         close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.is_over = False
-        self._listener = listener
+        self._listeners = listeners
         self._server = server
         self._close = close
-        self._acceptor: Acceptor | None = None
+        self._acceptors: dict[Listener, Acceptor] = {}
         self._resuming: set[asyncio.Task[None]] = set()
 
     async def start(self) -> Serving:
@@ -61,10 +62,11 @@ class Serving:
         return self
 
     async def resume(self) -> None:
-        """Accept connections, if the listener is up."""
-        if self._acceptor is None and self._listener.state == "up" and not self.is_over:
-            self._acceptor = self._listener.accept(self._server)
-            await self._acceptor.start()
+        """Accept connections at every listener that is up."""
+        for listener in tuple(self._listeners):
+            if listener.state == "up" and listener not in self._acceptors and not self.is_over:
+                acceptor = self._acceptors[listener] = listener.accept(self._server.connect)
+                await acceptor.start()
 
     def resume_later(self) -> None:
         """Accept connections as soon as the loop runs, which stands still now."""
@@ -78,17 +80,32 @@ class Serving:
 
     def suspend_now(self) -> None:
         """Accept no more, in a loop that stands still; its connections end when it runs again."""
-        acceptor, self._acceptor = self._acceptor, None
-        if acceptor is not None:
-            acceptor.halt()
+        while self._acceptors:
+            self._acceptors.popitem()[1].halt()
         self._server.cut_now()
 
     async def suspend(self) -> None:
         """Accept no more and reset every connection."""
-        tasks = await self._stop_accepting()
+        tasks = await self._stop_accepting(self._acceptors)
         await self._server.cut()
         if tasks:
             await asyncio.wait(tasks)
+
+    async def leave(self, listener: Listener) -> None:
+        """Accept no more at one listener and close its connections."""
+        acceptor = self._acceptors.pop(listener, None)
+        if acceptor is not None:
+            tasks = await self._stop_accepting({listener: acceptor})
+            await self._server.close_those_of(listener)
+            if tasks:
+                await asyncio.wait(tasks)
+
+    def leave_now(self, listener: Listener) -> None:
+        """Accept no more at one listener, in a loop that stands still."""
+        acceptor = self._acceptors.pop(listener, None)
+        if acceptor is not None:
+            acceptor.halt()
+            self._server.close_now(listener)
 
     async def stop(self) -> None:
         """Accept no more, cut every connection, and wait for a bounded time for their tasks."""
@@ -106,25 +123,29 @@ class Serving:
     async def _end(self) -> None:
         tasks: list[asyncio.Task[None]] = []
         try:
-            tasks = await self._stop_accepting()
+            tasks = await self._stop_accepting(self._acceptors)
         finally:
             self._server.abort()
         await self._server.stop()
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _stop_accepting(self) -> list[asyncio.Task[None]]:
-        """Accept no more. Return the tasks that still end."""
-        acceptor, self._acceptor = self._acceptor, None
-        if acceptor is None:
+    @staticmethod
+    async def _stop_accepting(acceptors: dict[Listener, Acceptor]) -> list[asyncio.Task[None]]:
+        """Accept no more, and empty `acceptors`. Return the tasks that still end."""
+        ending = tuple(acceptors.values())
+        acceptors.clear()
+        if not ending:
             return []
-        acceptor.pause()
+        for acceptor in ending:
+            acceptor.pause()
         tasks: list[asyncio.Task[None]] = []
         try:
             # asyncio loses a socket that it has accepted, but not begun, when its server is closed.
             await asyncio.sleep(0)
         finally:
-            tasks = acceptor.stop()
+            for acceptor in ending:
+                tasks += acceptor.stop()
         return tasks
 
 
@@ -133,6 +154,7 @@ class Host(ABC):
 
     def __init__(self, listener: Listener, journal: Journal) -> None:
         self._listener = listener
+        self._listeners = [listener]
         self._journal = journal
         self._connections = ConnectionLog(journal.limit)
         self._errors: list[BaseException] = []
@@ -162,8 +184,10 @@ class Host(ABC):
         self._listener.bind()
 
     def close(self) -> None:
-        """Give the port back; what serves it is stopped by `stop()`."""
-        self._listener.close()
+        """Give the ports back; what serves them is stopped by `stop()`."""
+        for listener in self._listeners:
+            listener.close()
+        del self._listeners[1:]
 
     async def start(self) -> None:
         """Serve in the running loop; `async with` does this for you.
@@ -183,7 +207,7 @@ class Host(ABC):
 
     async def stop(self) -> None:
         """Cut every connection and give the port back; `async with` does this for you."""
-        self._listener.close()
+        self.close()
         serving, self._serving = self._serving, None
         self._is_started = False
         if serving is not None:
@@ -240,45 +264,80 @@ class Host(ABC):
         check_kind(kind)
         return Outage(self, kind)
 
+    # --- doors --------------------------------------------------------------------------
+
+    def open_door(self, door: Listener) -> Wait[None]:
+        """Serve one more listener wherever this host is served, in the state of its own port.
+
+        A door is what clients reach that ask for another URL than the host's.
+
+        Raises:
+            RuntimeError: the host does not run, or its port is changing.
+            OSError: the address cannot be bound.
+        """
+
+        def steps() -> Generator[Wait[None], None, None]:
+            door.bind()
+            door.enter(self._listener.state)
+            self._listeners.append(door)
+            yield from self._in_every_loop(Serving.resume, Serving.resume_later, "open_door")
+
+        return self._change(steps, f"the door at {door.locate()}")
+
+    def close_door(self, door: Listener) -> Wait[None]:
+        """Serve a listener no more: its connections are closed and its port is given back."""
+
+        def steps() -> Generator[Wait[None], None, None]:
+            if door in self._listeners:
+                self._listeners.remove(door)
+            leave, leave_now = methodcaller("leave", door), methodcaller("leave_now", door)
+            yield from self._in_every_loop(leave, leave_now, "close_door")
+            door.close()
+
+        return _take(steps, "close_door")
+
     @property
     def _port_state(self) -> State:
         return self._listener.state
 
     def _enter(self, state: State, call: str) -> Wait[None]:
-        """Return what brings the port into a state, in every loop that serves it."""
+        """Return what brings the ports into a state, in every loop that serves them."""
 
-        async def wait() -> None:
-            with closing(self._steps_to(state, call)) as steps:
-                for step in steps:
-                    await step
-
-        def block() -> None:
-            with closing(self._steps_to(state, call)) as steps:
-                for step in steps:
-                    step.block()
-
-        return Wait(call, wait, block)
-
-    def _steps_to(self, state: State, call: str) -> Generator[Wait[None], None, None]:
-        if not self._listener.is_bound:
-            raise ServiceStopped(f"{call}: {self!r} does not run")
-        if self._is_changing:
-            raise RuntimeError(f"{call}: the port is changing already; await the other call first")
-        self._is_changing = True
-        try:
+        def steps() -> Generator[Wait[None], None, None]:
             if state != "up":
                 yield from self._in_every_loop(Serving.suspend, Serving.suspend_now, call)
-            self._listener.enter(state)
+            for listener in self._listeners:
+                listener.enter(state)
             yield from self._in_every_loop(Serving.resume, Serving.resume_later, call)
-        finally:
-            self._is_changing = False
+
+        return self._change(steps, call)
+
+    def _change(
+        self, steps: Callable[[], Generator[Wait[None], None, None]], call: str
+    ) -> Wait[None]:
+        """Return what takes the steps, one change at a time."""
+
+        def guarded() -> Generator[Wait[None], None, None]:
+            if not self._listener.is_bound:
+                raise ServiceStopped(f"{call}: {self!r} does not run")
+            if self._is_changing:
+                raise RuntimeError(
+                    f"{call}: the port is changing already; await the other call first"
+                )
+            self._is_changing = True
+            try:
+                yield from steps()
+            finally:
+                self._is_changing = False
+
+        return _take(guarded, call)
 
     def _in_every_loop(
         self,
         work: Callable[[Serving], Coroutine[Any, Any, None]],
         stand_in: Callable[[Serving], None],
         call: str,
-    ) -> Iterator[Wait[None]]:
+    ) -> Generator[Wait[None], None, None]:
         """Yield what is to be waited for: `work` in each loop.
 
         A loop that stands still, that of a session while a test runs in another one, could be
@@ -332,3 +391,19 @@ class Host(ABC):
         self._journal.clear()
         self._connections.forget_closed()
         self._errors.clear()
+
+
+def _take(steps: Callable[[], Generator[Wait[None], None, None]], call: str) -> Wait[None]:
+    """Return what waits for each of the steps in turn; `steps` is a generator function."""
+
+    async def wait() -> None:
+        with closing(steps()) as each:
+            for step in each:
+                await step
+
+    def block() -> None:
+        with closing(steps()) as each:
+            for step in each:
+                step.block()
+
+    return Wait(call, wait, block)

@@ -7,6 +7,7 @@ import socket
 import ssl
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from yarl import URL
@@ -32,13 +33,20 @@ class Listener:
         host: the address or name to bind to.
         port: the port; 0 lets the system choose a free one.
         ssl_context: serves TLS with it; None serves plain HTTP.
+        known_as: the URL that clients ask for, where that is another one than its own.
 
     Raises:
         TypeError: an argument is of the wrong type.
         ValueError: there is no such port.
     """
 
-    def __init__(self, host: str, port: int, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        ssl_context: ssl.SSLContext | None = None,
+        known_as: URL | None = None,
+    ) -> None:
         if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
             raise TypeError(f"ssl_context takes an ssl.SSLContext, got {ssl_context!r}")
         if not isinstance(host, str):
@@ -52,6 +60,7 @@ class Listener:
         self._socket: socket.socket | None = None
         self._bound_to: tuple[Any, ...] | None = None
         self._url: URL | None = None
+        self._known_as = known_as
         self._fillers: list[socket.socket] = []
         self.state: State = "up"
 
@@ -100,18 +109,22 @@ class Listener:
             self._url = URL(f"{scheme}://{host}:{port}", encoded=True)
         return self._url
 
-    def accept(self, connect: Callable[[], asyncio.Protocol]) -> Acceptor:
+    def locate(self) -> URL:
+        """Return the URL that its clients asked for, without a path."""
+        return self._known_as or self.url
+
+    def accept(self, connect: Callable[[Listener], asyncio.Protocol]) -> Acceptor:
         """Return what accepts connections in the running loop, once it is started.
 
         The port stays bound when the accepting ends: a duplicate of the socket is served.
 
         Args:
-            connect: makes the protocol of a connection.
+            connect: makes the protocol of a connection to this listener.
 
         Raises:
             OSError: the address cannot be bound.
         """
-        return Acceptor(self.bind().dup(), connect, self._ssl_context)
+        return Acceptor(self.bind().dup(), partial(connect, self), self._ssl_context)
 
     def enter(self, state: State) -> None:
         """Let the port be served, or go on without anybody who serves it.
