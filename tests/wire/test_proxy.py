@@ -299,15 +299,6 @@ async def test_a_client_that_takes_it_for_a_server_is_told(proxy: MockProxyServi
     assert len(proxy.unmatched) == 1
 
 
-async def test_connect_is_refused_in_words(proxy: MockProxyService) -> None:
-    answer = await raw(
-        proxy, b"CONNECT api.example.com:443 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    )
-    assert answer.startswith(b"HTTP/1.1 501 ")
-    assert b"501: CONNECT api.example.com:443: this proxy takes plain http:// URLs only" in answer
-    assert proxy.unmatched[0].request.method == "CONNECT"
-
-
 async def test_queries_and_their_diagnosis(service: MockService, proxy: MockProxyService) -> None:
     async with httpx.AsyncClient(proxy=str(proxy.url)) as client:
         await client.post(str(service.url / "orders"), json={"items": [{"qty": 2}]})

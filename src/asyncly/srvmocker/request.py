@@ -163,6 +163,8 @@ class RecordedRequest:
             with suppress(ValueError):
                 if "://" in self.target:
                     return URL(self.target, encoded=True)
+                if self.method == "CONNECT":
+                    return URL.build(authority=self.target, encoded=True)
             return URL.build(path=self.target, encoded=True)
         origin = self._head[5].locate()
         path, _, query = self.target.partition("?")

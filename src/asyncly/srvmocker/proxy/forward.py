@@ -4,44 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
+from functools import partial
 from hmac import compare_digest
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import aiohttp
-from aiohttp import HttpVersion10, HttpVersion11, web
-from multidict import CIMultiDict
+from aiohttp import web
 from yarl import URL
 
 from ..journal import Exchange
 from ..request import RecordedRequest
-from ..responses.canned import Canned, has_no_body, render_head
+from ..responses.canned import Canned, render_head
 from ..server.answers import CLIENT_LEFT, ended_by, is_connected, malformed, send, text_answer
 from ..server.connection import SENT, SENT_LAST
 from ..text import clip, describe_error
+from .passing import Body, end_to_end, relay, upgrade_of
+from .targets import is_same, parse_authority
+from .tunnel import Tunnel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from ..journal import Journal
     from ..server.incoming import MockRequest
 
 __all__ = ["Forwarder"]
 
-_HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""What concerns one connection only and is not sent on (RFC 9110 §7.6.1)."""
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class Forwarder:
@@ -95,16 +84,19 @@ class Forwarder:
             self._journal.append(exchange)
 
         request.recorded = True
-        body = _Body(request, complete)
+        body = Body(request, complete)
         refusal = self._refusal(request)
         try:
             if refusal is not None:
                 exchange.refused = True
                 await body.drain()
-                return await send(refusal, request, exchange)
+                return await _send(refusal, request, exchange)
+            if request.method == "CONNECT":
+                return await self._connect(request, exchange)
             return await self._forward(request, exchange, body)
         except asyncio.CancelledError:
-            exchange.finish(exchange.status, ended_by(request))
+            if exchange.finished_at is None:
+                exchange.finish(exchange.status, ended_by(request))
             raise
         except aiohttp.ClientPayloadError as error:  # the client's own body broke off
             exchange.error = error
@@ -136,53 +128,91 @@ class Forwarder:
         target, here = request.raw_path, self._origin()
         shown = clip(target)
         if request.method == "CONNECT":
-            return text_answer(
-                501, f"501: CONNECT {shown}: this proxy takes plain http:// URLs only\n"
-            )
-        if not target.lower().startswith("http://"):
+            try:
+                host, port = parse_authority(target)
+            except ValueError as error:
+                return text_answer(400, _explain_connect(error))
+        elif target.lower().startswith("http://"):
+            url = URL(target, encoded=True)
+            host, port = url.host or "", url.port or 0
+        else:
             return text_answer(
                 400,
                 f"400: {request.method} {shown} does not name a host: this is a forward proxy. "
                 f"Give {here} to your client as its proxy, not as its base URL\n",
             )
-        if _is_same(URL(target, encoded=True), here):
+        if is_same(host, port, here):
             return text_answer(
                 421, f"421: {shown} is the proxy itself; it forwards to other servers only\n"
             )
         return None
 
+    # --- tunnels --------------------------------------------------------------------------
+
+    async def _connect(self, request: MockRequest, exchange: Exchange) -> web.StreamResponse:
+        """Let the client speak with its target, whatever they say (RFC 9110 §9.3.6)."""
+        host, port = parse_authority(request.raw_path)
+        tunnel = Tunnel(request, exchange)
+        await request.writer.drain()  # from here on the tunnel counts what is not sent
+        begin = partial(tunnel.await_target, 200, _ESTABLISHED)
+        try:
+            async with asyncio.timeout(self._timeout):
+                await asyncio.get_running_loop().create_connection(begin, host, port)
+        except (OSError, UnicodeError) as error:  # no name may have a part above 63 characters
+            if exchange.status is None:
+                return await self._answer_failure(request, exchange, error)
+        await tunnel.carry()
+        return SENT_LAST
+
+    async def _upgrade(
+        self, request: MockRequest, exchange: Exchange, upstream: aiohttp.ClientResponse
+    ) -> web.StreamResponse:
+        """Let both sides speak another protocol: the target has agreed to it (RFC 9110 §7.8)."""
+        tunnel = Tunnel(request, exchange)
+        headers = end_to_end(upstream.headers, upgrade_of(upstream.headers))
+        head = render_head(upstream.status, headers, reason=upstream.reason or "")
+        await request.writer.drain()
+        assert upstream.connection is not None  # noqa: S101 - aiohttp keeps it for whoever upgrades
+        assert upstream.connection.protocol is not None  # noqa: S101 - for the type checker
+        tunnel.take_over(upstream.status, head, upstream.connection.protocol)
+        await tunnel.carry()
+        return SENT_LAST
+
     # --- forwarding -----------------------------------------------------------------------
 
     async def _forward(
-        self, request: MockRequest, exchange: Exchange, body: _Body
+        self, request: MockRequest, exchange: Exchange, body: Body
     ) -> web.StreamResponse:
         assert self.session is not None  # noqa: S101 - for the type checker
+        upgrade = upgrade_of(request.headers)
         try:
             upstream = await self.session.request(
                 request.method,
                 URL(request.raw_path, encoded=True),
-                headers=_end_to_end(request.headers),
+                headers=end_to_end(request.headers, upgrade),
                 data=body if request.body_exists else None,
                 allow_redirects=False,
             )
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return await self._answer_failure(request, exchange, body, error)
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            await body.drain()
+            return await self._answer_failure(request, exchange, error)
         async with upstream:
+            if upstream.status == 101 and upgrade is not None:
+                return await self._upgrade(request, exchange, upstream)
             return await self._answer(request, exchange, upstream)
 
     async def _answer_failure(
-        self, request: MockRequest, exchange: Exchange, body: _Body, error: Exception
+        self, request: MockRequest, exchange: Exchange, error: Exception
     ) -> web.StreamResponse:
         """Answer 504 if the target took too long, else 502."""
         target = clip(exchange.request.target)
-        await body.drain()
         exchange.error = error
         self._errors.append(error)
         if isinstance(error, TimeoutError):
             text = f"504: {target} did not answer within {self._timeout:g} s\n"
-            return await send(text_answer(504, text), request, exchange)
+            return await _send(text_answer(504, text), request, exchange)
         text = f"502: {target} could not be reached: {describe_error(error)}\n"
-        return await send(text_answer(502, text), request, exchange)
+        return await _send(text_answer(502, text), request, exchange)
 
     async def _answer(
         self, request: MockRequest, exchange: Exchange, upstream: aiohttp.ClientResponse
@@ -190,8 +220,8 @@ class Forwarder:
         """Send the target's answer on, piece by piece as it comes."""
         exchange.status = upstream.status
         try:
-            stays = await _relay(request, upstream)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            stays = await relay(request, upstream)
+        except (aiohttp.ClientError, OSError) as error:
             if not is_connected(request):
                 exchange.finish(upstream.status, ended_by(request))
                 return SENT_LAST
@@ -210,100 +240,28 @@ class Forwarder:
         """Record bytes that are no HTTP request, and answer 400."""
         exchange, answer = malformed(request, data, error)
         self._journal.append(exchange)
+        if exchange.request.method == "CONNECT":
+            try:
+                parse_authority(exchange.request.target)
+            except ValueError as reason:
+                answer = web.Response(status=400, text=_explain_connect(reason))
+                answer.force_close()
         return answer
 
 
-async def _relay(request: MockRequest, upstream: aiohttp.ClientResponse) -> bool:
-    """Write an answer as it comes, in the framing that the client takes (RFC 9112 §6).
+async def _send(canned: Canned, request: MockRequest, exchange: Exchange) -> web.StreamResponse:
+    """Send an answer of the proxy's own.
 
-    Returns:
-        Whether the connection to the client takes another request.
+    A client that asks for a tunnel may send through it at once; refused, that is no request.
     """
-    headers = _end_to_end(upstream.headers)
-    empty = request.method == "HEAD" or has_no_body(upstream.status)
-    is_new = request.version >= HttpVersion11
-    chunked = not empty and is_new and "Content-Length" not in headers
-    stays = request.keep_alive and is_new and (empty or chunked or "Content-Length" in headers)
-    if chunked:
-        headers["Transfer-Encoding"] = "chunked"
-    if not stays:
-        headers["Connection"] = "close"
-    version = HttpVersion11 if is_new else HttpVersion10
-    write = request.writer.write  # it waits while the client does not read
-    await write(render_head(upstream.status, headers, version, upstream.reason or ""))
-    async for piece in upstream.content.iter_any():
-        if not empty:
-            await write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-    if chunked:
-        await write(b"0\r\n\r\n")
-    return stays
+    is_clean = request.method != "CONNECT" or request.connection.request_data.endswith(b"\r\n\r\n")
+    return await send(canned, request, exchange, keep_alive=is_clean)
 
 
-class _Body:
-    """The body of a request on its way through: each piece is kept and passed on.
-
-    Args:
-        request: whose body it is.
-        complete: called once, with the body, when it has come whole.
-    """
-
-    def __init__(self, request: MockRequest, complete: Callable[[bytes], None]) -> None:
-        self._parts: list[bytes] = []
-        self._request = request
-        self._stream = request.stream
-        self._complete: Callable[[bytes], None] | None = complete
-        if self._stream.at_eof():
-            self.end()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        if not self._stream.is_eof():
-            await self._request.expect_continue()
-        while not self._stream.at_eof():
-            part = await self._stream.readany()
-            if part:
-                self._parts.append(part)
-                yield part
-        self.end()
-
-    async def drain(self) -> None:
-        """Receive what nobody took: it is recorded all the same."""
-        try:
-            async for _ in self:
-                pass
-        finally:
-            self.end()
-
-    def end(self) -> None:
-        """Hand over what has come, if that is not done yet."""
-        complete, self._complete = self._complete, None
-        if complete is not None:
-            complete(b"".join(self._parts))
+def _explain_connect(reason: ValueError) -> str:
+    return f"400: CONNECT takes a host and a port, such as api.example.com:443; {reason}\n"
 
 
 def _basic(login: str, password: str) -> str:
     """Return the credentials as clients send them (RFC 7617 §2)."""
     return "Basic " + b64encode(f"{login}:{password}".encode()).decode()
-
-
-def _end_to_end(headers: CIMultiDict[str] | object) -> CIMultiDict[str]:
-    """Return the headers that are sent on: all but those of this connection."""
-    kept: CIMultiDict[str] = CIMultiDict(headers)  # type: ignore[arg-type]
-    named = {
-        name.strip().lower() for line in kept.getall("Connection", ()) for name in line.split(",")
-    }
-    for name in [name for name in kept if name.lower() in _HOP_BY_HOP | named]:
-        kept.popall(name, None)
-    return kept
-
-
-def _is_same(target: URL, here: URL) -> bool:
-    """Tell whether a target is the proxy itself, by any name of this machine's loopback."""
-    if target.port != here.port or target.host is None:
-        return False
-    if target.host in ("localhost", here.host):
-        return True
-    try:
-        address = ip_address(target.host)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified

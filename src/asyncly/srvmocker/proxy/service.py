@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ..assertions import Verdict, check_timeout, check_times
-from ..comparing import Mismatch, compare
 from ..journal import JOURNAL_LIMIT, Journal
 from ..matching import ANY_REQUEST, UNSET, Match
 from ..report import render_verdict
@@ -15,6 +14,7 @@ from ..server.host import Host, Serving
 from ..server.listener import Listener
 from ..text import shorten
 from .forward import Forwarder
+from .targets import explain_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from ..comparing import Mismatch
     from ..journal import Exchange
     from ..request import RecordedRequest
     from ..waiting import Wait
@@ -243,7 +244,7 @@ class MockProxyService(Host):
         check_times(times)
 
         def explain(request: RecordedRequest) -> tuple[Mismatch, ...]:
-            return (*_explain_target(request, target, method), *match.explain(request))
+            return (*explain_target(request, target, method), *match.explain(request))
 
         subject = f"the proxy, {method or 'any method'}"
         subject += " to any target" if target is None else f" to {shorten(target)}"
@@ -252,26 +253,6 @@ class MockProxyService(Host):
 
     def __repr__(self) -> str:
         return f"<MockProxyService {self._place}, {len(self._journal)} exchanges>"
-
-
-def _explain_target(request: RecordedRequest, target: Any, method: str | None) -> list[Mismatch]:
-    """Return how a request differs from the method and the target asked for."""
-    found: list[Mismatch] = []
-    if method is not None:
-        compare("method", method.upper(), request.method, found)
-    if target is None:
-        return found
-    url = str(request.url)
-    wish = str(target) if isinstance(target, str) or hasattr(target, "human_repr") else target
-    if isinstance(wish, str) and "://" not in wish:
-        compare("target host", wish, request.url.authority, found)
-        if found and request.url.host == wish:
-            found.pop()
-    elif isinstance(wish, str) and wish != url and wish.rstrip("/") == url.rstrip("/"):
-        pass  # a host alone and its root are the same target (RFC 9110 §4.2.3)
-    else:
-        compare("target", wish, url, found)
-    return found
 
 
 def _check_auth(auth: object) -> tuple[str, str] | None:

@@ -152,7 +152,7 @@ class ConnectionRecord:
         try:
             info = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
             state, received, sent = _TCP_INFO.unpack(info)
-        except (OSError, AttributeError, struct.error):  # it is closed; the kernel is too old
+        except (OSError, ValueError, AttributeError, struct.error):  # closed; the kernel is too old
             return self._bytes
         self._bytes = received - (state in _FIN_CAME), sent
         return self._bytes
@@ -162,7 +162,7 @@ class ConnectionRecord:
         try:
             assert self._socket is not None  # noqa: S101 - for the type checker
             linger = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(NO_LINGER))
-        except OSError:  # over TLS it is closed already
+        except (OSError, ValueError):  # over TLS it is closed already; uvloop raises the second
             return False
         return bool(linger == NO_LINGER)
 
