@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from contextlib import closing
 from functools import partial
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Self
 
-from ..waiting import Wait, cross
+from ..waiting import cross, in_turn
 from .evidence import ConnectionLog
 from .outage import Outage, ServiceStopped, check_kind
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..journal import Exchange, Journal
     from ..request import RecordedRequest
+    from ..waiting import Wait
     from .connection import HttpServer
     from .evidence import ConnectionRecord
     from .listener import Acceptor, Listener
@@ -294,7 +294,7 @@ class Host(ABC):
             yield from self._in_every_loop(leave, leave_now, "close_door")
             door.close()
 
-        return _take(steps, "close_door")
+        return in_turn(steps, "close_door")
 
     @property
     def _port_state(self) -> State:
@@ -330,7 +330,7 @@ class Host(ABC):
             finally:
                 self._is_changing = False
 
-        return _take(guarded, call)
+        return in_turn(guarded, call)
 
     def _in_every_loop(
         self,
@@ -391,19 +391,3 @@ class Host(ABC):
         self._journal.clear()
         self._connections.forget_closed()
         self._errors.clear()
-
-
-def _take(steps: Callable[[], Generator[Wait[None], None, None]], call: str) -> Wait[None]:
-    """Return what waits for each of the steps in turn; `steps` is a generator function."""
-
-    async def wait() -> None:
-        with closing(steps()) as each:
-            for step in each:
-                await step
-
-    def block() -> None:
-        with closing(steps()) as each:
-            for step in each:
-                step.block()
-
-    return Wait(call, wait, block)
