@@ -36,6 +36,7 @@ class Attempt:
             waited for, when the other one is closed already.
         record: what is known of the connection.
         own_error: what went wrong here, in place of what the client did.
+        mismatch: which names do not fit, in words; empty if they do.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Attempt:
         self.twin = raw.dup()
         self.record = open_record(self.twin)
         self.own_error: Exception | None = None
+        self.mismatch = ""
         self._reached = reached
         self._ours = ours
         self._shaking: Any = None
@@ -99,6 +101,8 @@ class Attempt:
     def _note(self, error: OSError) -> Failure:
         if self._failure is None:
             failure = explain(error, self._began, ours=self._ours)
+            if self.mismatch and failure.hint:
+                failure = failure._replace(hint=f"{self.mismatch}: see Tls(hostnames=...)")
             if self.own_error is not None:
                 failure = Failure(f"no certificate could be made: {self.own_error!r}")
             fault = self.record.tls_fault
