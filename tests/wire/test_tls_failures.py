@@ -178,7 +178,7 @@ async def test_a_client_that_does_not_trust() -> None:
         # A client of asyncio drops its alert.
         assert record.handshake_error in (refused, "the client left when it had the certificate")
         assert record.handshake_hint == TRUST_US
-        assert service.unmatched == service.errors == ()
+        assert (service.unmatched, service.errors) == ((), ())
 
 
 async def test_a_client_that_does_not_trust_the_users_own() -> None:

@@ -238,7 +238,7 @@ def check_security(tls: object, ssl_context: object) -> Tls | ssl.SSLContext | N
         TypeError: one of them is of the wrong type.
         ValueError: both are given, or the context is one for clients.
     """
-    if tls not in (None, True, False) and not isinstance(tls, Tls):
+    if tls is not None and not isinstance(tls, bool | Tls):
         hint = "; pass your own context as ssl_context=" if isinstance(tls, ssl.SSLContext) else ""
         raise TypeError(f"tls takes True or a Tls(...), got {shorten(tls)}{hint}")
     if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
