@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import struct
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import trustme
 import uvloop
 
 from asyncly.srvmocker import MockService, RawResponse, Tls, start_service
+from asyncly.srvmocker.server.failures import Failure, explain
 from asyncly.srvmocker.server.listener import Listener
 
 from .conftest import ROUTES, connect
@@ -259,6 +261,64 @@ async def test_reset_forgets_what_failed() -> None:
         await last(service)
         service.reset()
         assert service.connections == ()
+
+
+GARBAGE = [
+    b"\0",
+    b"\xff" * 1000,
+    b"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10",  # a hello of SSL 2.0
+    b"\x16\x03\x01\xff\xff" + bytes(65535),  # a record that is too long
+    b"\x16\x03\x01\x00\x00",
+    b"\x16\x03\x01\x00\x04\x01\x00\x00\x00",  # a hello that is empty
+    b"\x15\x03\x01\x00\x02\x02\x28",  # an alert, and nothing before it
+    b"CONNECT api.example.com:443 HTTP/1.1\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"SSH-2.0-OpenSSH_9.2\r\n",
+    "GET /\u2603 HTTP/1.1\r\n\r\n".encode(),
+]
+
+
+@both_loops
+@pytest.mark.parametrize("faults", [None, ["expired"], ["handshake_reset"]])
+def test_garbage_does_no_harm(
+    run: Callable[[Coroutine[Any, Any, None]], None], faults: list[str] | None
+) -> None:
+    async def main() -> None:
+        tasks = asyncio.all_tasks()
+        async with start_service(ROUTES, tls=True) as service:
+            service.register("fact", RawResponse("ok"))
+            for garbage in GARBAGE:
+                service.tls.fault = faults
+                async with connect(service.url) as raw:
+                    await raw.send(garbage)
+                    raw.writer.write_eof()
+                    with suppress(ConnectionResetError):
+                        await raw.rest()
+                assert (await last(service)).handshake_error
+            assert len(service.connections) == len(GARBAGE)
+            service.tls.fault = None
+            async with client_of(service) as session, session.get(service.url / "fact") as answer:
+                assert answer.status == 200
+        assert asyncio.all_tasks() == tasks
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (
+            ConnectionAbortedError("SSL handshake is taking longer than 60.0 seconds"),
+            Failure("the client did not finish the handshake in time"),
+        ),
+        (
+            ConnectionAbortedError(103, "Software caused connection abort"),
+            Failure("the client left when it had the certificate", TRUST_US, "client", True),
+        ),
+    ],
+)
+def test_what_seldom_happens_has_words_too(error: OSError, failure: Failure) -> None:
+    assert explain(error, b"\x16", ours=True) == failure
 
 
 # --- the service leaves ---------------------------------------------------------------------

@@ -207,6 +207,16 @@ async def test_every_address_of_the_machine_has_its_certificate() -> None:
                     assert answer.status == 200
 
 
+async def test_over_ipv6() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    async with start_service(ROUTES, tls=True, host="::1") as service:
+        service.register("fact", RawResponse("ok"))
+        assert await outcomes(service.url / "fact") == ("200 ok",) * len(CLIENTS)
+
+
 async def test_only_the_named_hosts_have_certificates() -> None:
     spec = Tls(hostnames=["api.example.com", "*.shop.example", "127.0.0.1"])
     async with start_service(ROUTES, tls=spec) as service, client_of(service) as client:
@@ -295,6 +305,17 @@ async def test_the_versions_are_those_of_the_spec(spec: Tls, version: str) -> No
         assert writer.get_extra_info("ssl_object").version() == version
         writer.close()
         await writer.wait_closed()
+
+
+async def test_http_1_1_is_what_is_spoken() -> None:
+    async with start_service(ROUTES, tls=True) as service:
+        context = service.tls.client_context()
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        _, writer = await asyncio.open_connection("127.0.0.1", service.url.port, ssl=context)
+        chosen = writer.get_extra_info("ssl_object").selected_alpn_protocol()
+        writer.close()
+        await writer.wait_closed()
+    assert chosen == "http/1.1"
 
 
 async def test_a_client_that_is_too_old_is_told_so() -> None:
