@@ -17,7 +17,8 @@ import requests
 import trustme
 import uvloop
 
-from asyncly.srvmocker import MockService, RawResponse, Tls, start_service
+from asyncly.srvmocker import CallbackResponse, MockService, RawResponse, Tls, start_service
+from asyncly.srvmocker.server.connection import Connection
 from asyncly.srvmocker.server.failures import Failure, explain
 from asyncly.srvmocker.server.listener import Listener
 
@@ -27,6 +28,8 @@ from .test_tls_service import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from aiohttp import web
 
     from yarl import URL
 
@@ -112,8 +115,8 @@ def test_the_alert_of_a_context_of_the_users_own_reaches_the_client(
         with socket.create_connection((url.host or "", url.port or 0), timeout=10) as raw:
             try:
                 with context.wrap_socket(raw, server_hostname="127.0.0.1") as shaken:
-                    # What nobody will read: a close in a hurry would be a RST.
-                    shaken.sendall(b"GET /fact HTTP/1.1\r\nHost: x\r\n\r\n" + bytes(1000))
+                    # After a close in a hurry it could not be sent, and nothing would be read.
+                    shaken.sendall(bytes(5_000_000))
                     shaken.recv(1)
             except ssl.SSLError as error:
                 return str(error)
@@ -237,6 +240,43 @@ async def test_a_name_for_which_no_certificate_can_be_made(
         assert record.handshake_error == (
             "no certificate could be made: ZeroDivisionError('division by zero')"
         )
+
+
+async def test_a_handshake_that_is_over_is_not_watched_any_more() -> None:
+    seen: list[dict[str, Any]] = []
+
+    async def look(request: web.Request) -> str:
+        for _ in range(5):  # the task that shook hands ends in the next turn
+            await asyncio.sleep(0)
+        assert request.transport is not None
+        seen.append(vars(request.transport.get_extra_info("ssl_object")))
+        return "ok"
+
+    async with start_service(ROUTES, tls=True) as service, client_of(service) as session:
+        service.register("fact", CallbackResponse(look))
+        await session.get(service.url / "fact")
+    assert "_sslobj" in seen[0]
+    assert "do_handshake" not in seen[0]  # it leads back to its object
+
+
+async def test_a_connection_that_has_begun_is_no_failed_handshake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begin = Connection.connection_made
+
+    def begin_and_cancel(self: Connection, transport: asyncio.BaseTransport) -> None:
+        begin(self, transport)
+        for task in asyncio.all_tasks():
+            if getattr(task.get_coro(), "__name__", "") == "_shake_hands":
+                task.cancel()
+
+    monkeypatch.setattr(Connection, "connection_made", begin_and_cancel)
+    async with start_service(ROUTES, tls=True) as service:
+        async with client_of(service) as session:
+            with pytest.raises(aiohttp.ClientError):
+                await session.get(service.url / "fact")
+        record = await last(service)
+        assert (record.handshake_error, record.closed_by) == (None, "server")
 
 
 async def test_the_connection_has_its_number_from_the_beginning() -> None:

@@ -175,7 +175,7 @@ async def test_who_verifies_nothing_is_served_with_a_wrong_certificate() -> None
 @pytest.mark.parametrize("word", TOLD_BY)
 async def test_the_answer_begins_so_and_the_connection_ends_in_order(word: str) -> None:
     async with start_service(ROUTES, tls=Tls(fault=word)) as service, connect(service.url) as raw:
-        await raw.send(HELLO)
+        raw.writer.write(HELLO + bytes(5_000_000))  # more than anybody reads at once
         got = await raw.rest()  # to the FIN: a RST would raise
         assert got.startswith(TOLD_BY[word][1])
 

@@ -72,12 +72,13 @@ def test_what_must_be_a_file_is_gone_with_the_process(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_forked_child_leaves_the_directory_of_its_parent(tmp_path: Path) -> None:
     code = USING + (
+        "paths = tls.ca_pem, tls.client_cert_pem\n"
         "pid = os.fork()\n"
         "if pid == 0:\n"
-        "    print(os.path.exists(tls.client_cert_pem))\n"
+        "    print(paths == (tls.ca_pem, tls.client_cert_pem))\n"
         "    sys.exit(0)\n"
         "os.waitpid(pid, 0)\n"
-        "print(os.path.exists(tls.ca_pem), os.path.exists(tls.client_cert_pem))\n"
+        "print(*map(os.path.exists, paths))\n"
     )
     assert run(code, tmp_path)[-2:] == ["True", "True True"]
     assert list(tmp_path.iterdir()) == []

@@ -57,7 +57,6 @@ class Attempt:
         self._shaking: Any = None
         self._failure: Failure | None = None
         self._began = b""
-        self._has_succeeded = False
         self._has_spoken = False
 
     @property
@@ -87,7 +86,6 @@ class Attempt:
                 self._note(error)  # before the client can know
                 self._send(outgoing.read())
                 raise
-            self._has_succeeded = True
 
         self._shaking = shaking
         vars(shaking).update(do_handshake=do_handshake, attempt=self)
@@ -114,8 +112,6 @@ class Attempt:
 
     async def fail(self, error: OSError) -> None:
         """Take note that it has failed; a client that was told so has time to read that."""
-        if self._has_succeeded:  # the connection has begun, and tells its end itself
-            return
         failure = self._note(error)
         self.raw.close()
         try:
@@ -125,8 +121,8 @@ class Attempt:
             self.record.fail(failure.by, was_reset=failure.was_reset)
 
     def cut(self) -> None:
-        """Reset the connection, unless it has begun: then others do that."""
-        if self._has_succeeded or not self.record.is_open:
+        """Reset the connection, unless it has begun: then others do that, and tell its end."""
+        if self.record.has_begun or not self.record.is_open:
             return
         if self.record.handshake_error is None:
             self.record.handshake_error = CUT
@@ -139,8 +135,9 @@ class Attempt:
         if self._shaking is not None:  # it leads back to itself
             for name in ("do_handshake", "attempt"):
                 vars(self._shaking).pop(name, None)
+            self._shaking = None
         self.twin.close()
-        if not self._has_succeeded:
+        if not self.record.has_begun:
             self.raw.close()
 
 
