@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from aiohttp import web
-
     from yarl import URL
 
     from asyncly.srvmocker import ConnectionRecord
