@@ -53,6 +53,7 @@ class ConnectionRecord:
         "closed_by",
         "handshake_error",
         "handshake_hint",
+        "has_begun",
         "number",
         "opened_at",
         "requests",
@@ -70,6 +71,7 @@ class ConnectionRecord:
         self.handshake_error: str | None = None
         self.handshake_hint = ""
         self.tls_fault: TlsFault | None = None
+        self.has_begun = False
         self._socket = connected
         self._bell = bell
         self._bytes: tuple[int, int] | None = None
@@ -149,8 +151,9 @@ class ConnectionRecord:
             task.add_done_callback(self._settle)
 
     def hand_over(self, connected: socket.socket) -> None:
-        """Go on with the socket of the transport: the handshake is over, and was its own."""
+        """Go on with the socket of the transport: the handshake is over, and was good."""
         self._socket = connected
+        self.has_begun = True
 
     def fail(self, by: Literal["client", "server"], *, was_reset: bool = False) -> None:
         """Note the end of a handshake that failed; `handshake_error` says why."""
