@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MockServiceWarning", "mock_proxy", "mock_routes", "mock_service"]
 
-_MARKER = "mock_service(strict=..., routes=..., thread=...)"
-_ARGUMENTS = ("strict", "routes", "thread")
+_MARKER = "mock_service(strict=..., routes=..., thread=..., tls=...)"
+_ARGUMENTS = ("strict", "routes", "thread", "tls")
 _HOOKS = "asyncly hooks"
 _HOSTS: pytest.StashKey[list[tuple[Host, Attachments]]] = pytest.StashKey()
 _PASSED: pytest.StashKey[bool] = pytest.StashKey()
@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         f"{_MARKER}: strict fails the test on unmatched requests, errors and unused responses; "
         "routes declares the routes in place of the fixture mock_routes; thread=True serves on "
-        "a thread, for tests that block their loop.",
+        "a thread, for tests that block their loop; tls=True, or a Tls(...), serves HTTPS.",
     )
 
 
@@ -70,7 +70,7 @@ def mock_service(
 
     options = _options(request.node)
     routes = options.get("routes", mock_routes)
-    service = FixtureService(routes)
+    service = FixtureService(routes, tls=options.get("tls", False))
     yield from _provide(service, request, options)
 
 
@@ -216,7 +216,7 @@ class _Hooks:
                 from asyncly.srvmocker.responses.chance import render_seeds
 
                 markup = item.config.get_terminal_writer().hasmarkup
-                if trouble := render_trouble(host, colour=markup):
+                if trouble := render_trouble(host, handshakes=True, colour=markup):
                     report.sections.append(("mock server", trouble))
                 if seeds := render_seeds(getattr(host, "handlers", {})):
                     report.sections.append(("mock server: seeds", seeds))

@@ -40,6 +40,8 @@ def test_a_bare_record_has_sensible_values() -> None:
         ("http://other.test/x?y=1", "mock.test", "http://other.test/x?y=1", "/x", ["y"]),
         ("*", None, "*", "*", []),
         ("/a", "no host", "http://no host/a", "/a", []),
+        ("/a", "mock.test:80", "http://mock.test/a", "/a", []),
+        ("/a", "mock.test:8080", "http://mock.test:8080/a", "/a", []),
         ("http://[::1/", None, "http%3A//[::1/", "http://[::1/", []),
     ],
 )
@@ -49,6 +51,7 @@ def test_the_url_is_what_the_client_asked_for(
     headers = {} if host is None else {"Host": host}
     request = RecordedRequest("GET", target, headers, origin=lambda: URL("http://mock.test"))
     assert str(request.url) == url
+    assert host is None or " " in host or request.url == URL(url)
     assert request.path == path
     assert list(dict.fromkeys(request.query)) == query
 

@@ -242,23 +242,29 @@ def _list_routes(routes: Sequence[MockRoute], indent: str) -> list[str]:
     return [*lines, f"{indent}… and {count(hidden, 'more route')}"] if hidden > 0 else lines
 
 
-def render_trouble(host: Any, *, unused: bool = False, colour: bool = False) -> str:
+def render_trouble(
+    host: Any, *, unused: bool = False, handshakes: bool = False, colour: bool = False
+) -> str:
     """Return what went wrong on a server during a test, or an empty text.
 
     Args:
         host: a mock service or a proxy.
         unused: name registered responses that nothing used, too.
+        handshakes: name TLS handshakes that failed, too, but for faults of the test's own.
         colour: use the colours of a terminal.
     """
     unmatched, errors = host.unmatched, [item for item in host.exchanges if item.error is not None]
     errors = [exchange for exchange in errors if exchange.route is not None]
     idle = getattr(host, "unused", ()) if unused else ()
+    failed = [item for item in host.connections if item.handshake_error and not item.tls_fault]
+    failed = failed if handshakes else []
     counts = [
         count(len(items), noun)
         for items, noun in (
             (unmatched, "unmatched request"),
             (errors, "failed response"),
             (idle, "unused response"),
+            (failed, "failed handshake"),
         )
         if items
     ]
@@ -270,7 +276,16 @@ def render_trouble(host: Any, *, unused: bool = False, colour: bool = False) -> 
     if idle:
         lines.append(_paint("  registered, but never used", "1", colour))
         lines += _list_routes(idle, indent="    ")
-    return "\n".join(lines)
+    return "\n".join(lines + _handshakes(failed, colour))
+
+
+def _handshakes(failed: Sequence[Any], colour: bool) -> list[str]:
+    lines = [_paint("  no TLS connection", "1", colour)] if failed else []
+    lines += [f"    connection {one.number}: {one.handshake_error}" for one in failed[:_CALLS]]
+    hidden = len(failed) - _CALLS
+    lines += [f"    … and {hidden} more"] if hidden > 0 else []
+    hints = dict.fromkeys(one.handshake_hint for one in failed if one.handshake_hint)
+    return [*lines, *(f"    → {hint}" for hint in hints)]
 
 
 def _trouble(title: str, exchanges: Sequence[Exchange], colour: bool) -> list[str]:

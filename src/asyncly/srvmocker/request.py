@@ -170,13 +170,14 @@ class RecordedRequest:
         path, _, query = self.target.partition("?")
         host = self.headers.get("Host")
         try:
-            return URL.build(
+            url = URL.build(
                 scheme=origin.scheme,
-                authority=host or origin.authority,
+                authority=host or origin.raw_authority,
                 path=path,
                 query_string=query,
                 encoded=True,
             )
+            return url.with_port(None) if url.is_default_port() else url
         except ValueError:  # a Host header that is no authority: the record has it, the URL cannot
             return URL(f"{origin}{self.target}", encoded=True)
 

@@ -7,13 +7,14 @@ import sys
 import threading
 import warnings
 from collections.abc import Coroutine
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from concurrent.futures import Future
 
-__all__ = ["Bell", "Wait", "cross", "in_asyncio", "runs_here"]
+__all__ = ["Bell", "Wait", "cross", "in_asyncio", "in_turn", "runs_here"]
 
 _T = TypeVar("_T")
 
@@ -258,6 +259,22 @@ class _Crossing(Wait[_T]):
         except RuntimeError:  # the loop is closed
             coroutine.close()
             raise
+
+
+def in_turn(steps: Callable[[], Generator[Wait[None], None, None]], call: str) -> Wait[None]:
+    """Return what waits for each of the steps in turn; `steps` is a generator function."""
+
+    async def wait() -> None:
+        with closing(steps()) as each:
+            for step in each:
+                await step
+
+    def block() -> None:
+        with closing(steps()) as each:
+            for step in each:
+                step.block()
+
+    return Wait(call, wait, block)
 
 
 def runs_here(loop: asyncio.AbstractEventLoop) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from contextlib import closing
 from functools import partial
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Self
 
-from ..waiting import Wait, cross
+from ..tls import Tls
+from ..waiting import cross, in_turn
 from .evidence import ConnectionLog
+from .handshake import Handshake
+from .listener import Listener
 from .outage import Outage, ServiceStopped, check_kind
 
 if TYPE_CHECKING:
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
 
     from ..journal import Exchange, Journal
     from ..request import RecordedRequest
+    from ..waiting import Wait
     from .connection import HttpServer
     from .evidence import ConnectionRecord
-    from .listener import Acceptor, Listener
+    from .listener import Acceptor
     from .outage import OutageKind, State
 
 __all__ = ["Host", "Serving"]
@@ -65,7 +68,7 @@ class Serving:
         """Accept connections at every listener that is up."""
         for listener in tuple(self._listeners):
             if listener.state == "up" and listener not in self._acceptors and not self.is_over:
-                acceptor = self._acceptors[listener] = listener.accept(self._server.connect)
+                acceptor = self._acceptors[listener] = listener.accept(self._server)
                 await acceptor.start()
 
     def resume_later(self) -> None:
@@ -266,6 +269,25 @@ class Host(ABC):
 
     # --- doors --------------------------------------------------------------------------
 
+    def make_door(self, known_as: URL, *, tls: bool, plain: bool) -> Listener:
+        """Return a listener on this machine, for `open_door`.
+
+        Over TLS it shows certificates of our authority, and does what `tls=` says of the host.
+
+        Args:
+            known_as: the URL that clients ask for.
+            tls: whether it speaks TLS.
+            plain: whether it speaks plain HTTP; with both it does what a client does.
+
+        Raises:
+            ImportError: TLS needs the extra `tls`.
+        """
+        if not tls:
+            return Listener("127.0.0.1", 0, known_as=known_as)
+        own = self._listener.handshake
+        security = Handshake(Tls()) if own is None or own.kit is None else own
+        return Listener("127.0.0.1", 0, security, known_as, also_plain=plain)
+
     def open_door(self, door: Listener) -> Wait[None]:
         """Serve one more listener wherever this host is served, in the state of its own port.
 
@@ -294,7 +316,7 @@ class Host(ABC):
             yield from self._in_every_loop(leave, leave_now, "close_door")
             door.close()
 
-        return _take(steps, "close_door")
+        return in_turn(steps, "close_door")
 
     @property
     def _port_state(self) -> State:
@@ -330,7 +352,7 @@ class Host(ABC):
             finally:
                 self._is_changing = False
 
-        return _take(guarded, call)
+        return in_turn(guarded, call)
 
     def _in_every_loop(
         self,
@@ -391,19 +413,3 @@ class Host(ABC):
         self._journal.clear()
         self._connections.forget_closed()
         self._errors.clear()
-
-
-def _take(steps: Callable[[], Generator[Wait[None], None, None]], call: str) -> Wait[None]:
-    """Return what waits for each of the steps in turn; `steps` is a generator function."""
-
-    async def wait() -> None:
-        with closing(steps()) as each:
-            for step in each:
-                await step
-
-    def block() -> None:
-        with closing(steps()) as each:
-            for step in each:
-                step.block()
-
-    return Wait(call, wait, block)

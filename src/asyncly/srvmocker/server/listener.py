@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import sys
 from contextlib import suppress
 from functools import partial
@@ -12,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
+from .handshake import Handshake
 from .outage import dig_hole, empty_queue, hold, listen_again
+from .peek import begins_with_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from .connection import HttpServer
+    from .handshake import Security
     from .outage import State
+
+    _Shake = Callable[[socket.socket], Coroutine[None, None, None]]
 
 __all__ = ["Acceptor", "Listener"]
 
@@ -32,23 +37,26 @@ class Listener:
     Args:
         host: the address or name to bind to.
         port: the port; 0 lets the system choose a free one.
-        ssl_context: serves TLS with it; None serves plain HTTP.
+        security: serves TLS with this context, or as a `Tls` says; None serves plain HTTP.
         known_as: the URL that clients ask for, where that is another one than its own.
+        also_plain: serves plain HTTP too, told apart by the first byte. What TLS needs is made
+            for the first client that speaks it then.
 
     Raises:
         TypeError: an argument is of the wrong type.
         ValueError: there is no such port.
+        ImportError: a `Tls` needs the extra `tls`.
     """
 
     def __init__(
         self,
         host: str,
         port: int,
-        ssl_context: ssl.SSLContext | None = None,
+        security: Security | Handshake | None = None,
         known_as: URL | None = None,
+        *,
+        also_plain: bool = False,
     ) -> None:
-        if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
-            raise TypeError(f"ssl_context takes an ssl.SSLContext, got {ssl_context!r}")
         if not isinstance(host, str):
             raise TypeError(f"host takes an address or a name, such as '127.0.0.1', got {host!r}")
         if isinstance(port, bool) or not isinstance(port, int):
@@ -56,7 +64,10 @@ class Listener:
         if not 0 <= port <= 65535:
             raise ValueError(f"port takes a number from 0 to 65535, got {port}")
         self._address = (host, port)
-        self._ssl_context = ssl_context
+        self.also_plain = also_plain
+        self._security = security
+        if not also_plain:
+            self.handshake  # noqa: B018 - what is missing for it is told now
         self._socket: socket.socket | None = None
         self._bound_to: tuple[Any, ...] | None = None
         self._url: URL | None = None
@@ -78,8 +89,20 @@ class Listener:
 
     @property
     def tls(self) -> bool:
-        """Whether it speaks TLS."""
-        return self._ssl_context is not None
+        """Whether it speaks nothing but TLS."""
+        return self._security is not None and not self.also_plain
+
+    @property
+    def handshake(self) -> Handshake | None:
+        """What begins a connection under TLS; None if it speaks plain HTTP only.
+
+        Raises:
+            ImportError: a `Tls` needs the extra `tls`.
+        """
+        security = self._security
+        if security is not None and not isinstance(security, Handshake):
+            security = self._security = Handshake(security)
+        return security
 
     @property
     def is_bound(self) -> bool:
@@ -113,18 +136,53 @@ class Listener:
         """Return the URL that its clients asked for, without a path."""
         return self._known_as or self.url
 
-    def accept(self, connect: Callable[[Listener], asyncio.Protocol]) -> Acceptor:
+    def locate_plain(self) -> URL:
+        """Return the same, for a client that spoke plain HTTP."""
+        return self.locate().with_scheme("http")
+
+    def locate_secure(self) -> URL:
+        """Return the same, for a client that spoke TLS."""
+        return self.locate().with_scheme("https")
+
+    def accept(self, server: HttpServer) -> Acceptor:
         """Return what accepts connections in the running loop, once it is started.
 
         The port stays bound when the accepting ends: a duplicate of the socket is served.
 
         Args:
-            connect: makes the protocol of a connection to this listener.
+            server: gets the connections.
 
         Raises:
             OSError: the address cannot be bound.
         """
-        return Acceptor(self.bind().dup(), partial(connect, self), self._ssl_context)
+        shake: _Shake | None = None
+        if self.also_plain:
+            shake = partial(self._tell_apart, server)
+        elif self.handshake is not None:
+            shake = partial(self.handshake.shake, self, server)
+        return Acceptor(self.bind().dup(), partial(server.connect, self), shake)
+
+    async def _tell_apart(self, server: HttpServer, raw: socket.socket) -> None:
+        """Begin a connection, under TLS or plain, as its client does."""
+        try:
+            is_secure = await begins_with_tls(raw)
+        except BaseException:
+            raw.close()
+            raise
+        if not is_secure:
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(partial(server.connect, self), raw)
+            return
+        try:
+            handshake = self.handshake
+        except ImportError as error:
+            with raw:
+                record = server.log.open(raw)
+                record.handshake_error = str(error)
+                record.fail("server")
+            return
+        assert handshake is not None  # noqa: S101 - for the type checker
+        await handshake.shake(self, server, raw)
 
     def enter(self, state: State) -> None:
         """Let the port be served, or go on without anybody who serves it.
@@ -162,18 +220,18 @@ class Acceptor:
     Args:
         served: the listening socket; it is closed when the accepting ends.
         connect: makes the protocol of a connection.
-        ssl_context: for TLS.
+        shake: begins a connection by hand: it takes over the socket.
     """
 
     def __init__(
         self,
         served: socket.socket,
         connect: Callable[[], asyncio.Protocol],
-        ssl_context: ssl.SSLContext | None,
+        shake: _Shake | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connect = connect
-        self._ssl_context = ssl_context
+        self._shake = shake
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         # Sockets that nothing else closes yet: a task cancelled before its first step does not.
@@ -182,9 +240,9 @@ class Acceptor:
 
     async def start(self) -> None:
         """Accept from now on."""
-        if self._ssl_context is not None:
+        if self._shake is not None:
             self._served.setblocking(False)
-            self._spawn(self._served, self._accept())
+            self._spawn(self._served, self._accept(self._shake))
             return
         # Cancelled while it started serving, create_server would leave it serving.
         self._server = await self._loop.create_server(
@@ -200,22 +258,17 @@ class Acceptor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accept(self) -> None:
+    async def _accept(self, shake: _Shake) -> None:
         """Accept TLS by hand: asyncio's own server would forget the handshakes under way."""
         self._unclaimed.discard(self._served)
         with self._served:
             while True:
                 connection, _ = await self._loop.sock_accept(self._served)
-                self._spawn(connection, self._shake_hands(connection))
+                self._spawn(connection, self._shake_hands(shake, connection))
 
-    async def _shake_hands(self, connection: socket.socket) -> None:
+    async def _shake_hands(self, shake: _Shake, connection: socket.socket) -> None:
         self._unclaimed.discard(connection)
-        try:
-            await self._loop.connect_accepted_socket(
-                self._connect, connection, ssl=self._ssl_context
-            )
-        except OSError:  # the client refused the certificate, spoke plain HTTP, or left
-            connection.close()
+        await shake(connection)
 
     def pause(self) -> None:
         """Accept no more; connections that are accepted already still begin, in the next turn."""
