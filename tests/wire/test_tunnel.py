@@ -201,7 +201,7 @@ async def ask_with_requests(proxy: str, url: str, trust: str) -> Any:
     def fetch() -> Any:
         with requests.Session() as session:
             session.trust_env = False
-            session.proxies, session.verify = {"https": proxy}, trust
+            session.proxies, session.verify = {"https": proxy, "http": proxy}, trust
             session.get(url, timeout=10)
             return session.get(url, timeout=10).json()
 
@@ -513,10 +513,9 @@ async def test_a_target_that_is_no_host_and_port_is_told_what_is_taken(
     async with start_proxy() as proxy, connect(proxy.url) as client:
         await client.send(f"CONNECT {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         head, body = await client.answer()
-        assert head.partition(b"\r\n")[0].endswith(b" 400 Bad Request")
-        assert body.startswith(
-            f"400: CONNECT takes a host and a port, such as api.example.com:443; {reason}".encode()
-        )
+        text = f"CONNECT takes a host and a port, such as api.example.com:443; {reason}"
+        assert body.startswith(f"400: {text}".encode())
+        assert f" 400 {text}".encode() in head.partition(b"\r\n")[0]  # all that clients show
         assert b"s3cret" not in body
         (exchange,) = proxy.unmatched
         assert (exchange.request.method, exchange.request.target) == ("CONNECT", target)
@@ -548,14 +547,13 @@ async def test_a_target_that_cannot_be_reached_is_502() -> None:
         async with start_proxy() as proxy, connect(proxy.url) as client:
             await client.send(ask(URL(f"http://127.0.0.1:{port}")))
             head, body = await client.answer()
-            assert head.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
-            assert body.startswith(
-                f"502: 127.0.0.1:{port} could not be reached: ConnectionRefusedError: ".encode()
-            )
+            text = f"127.0.0.1:{port} could not be reached: ConnectionRefusedError: "
+            assert head.startswith(f"HTTP/1.1 502 {text}".encode())
+            assert body.startswith(f"502: {text}".encode())
             long = b"a" * 64 + b".example.com:443"
             await client.send(b"CONNECT " + long + b" HTTP/1.1\r\nHost: x\r\n\r\n")
             head, body = await client.answer()  # the same connection takes the next request
-            assert head.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
+            assert head.startswith(b"HTTP/1.1 502 ")
             assert body.startswith(b"502: " + long + b" could not be reached: ")
             assert proxy.errors == tuple(exchange.error for exchange in proxy.exchanges)
             assert proxy.unmatched == ()
@@ -568,8 +566,9 @@ async def test_a_target_that_does_not_accept_is_504() -> None:
         async with service.outage("blackhole"), connect(proxy.url) as client:
             await client.send(ask(service.url))
             head, body = await client.answer()
-            assert head.startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")
-            assert body.decode() == f"504: {service.url.authority} did not answer within 0.1 s\n"
+            text = f"{service.url.authority} did not answer within 0.1 s"
+            assert head.startswith(f"HTTP/1.1 504 {text}\r\n".encode())
+            assert body.decode() == f"504: {text}\n"
         assert isinstance(proxy.exchanges[0].error, TimeoutError)
 
 
@@ -636,9 +635,10 @@ async def test_a_websocket_of_aiohttp(tls: bool) -> None:
     """A ws:// URL is asked for as it is, a wss:// one through CONNECT."""
     async with serve(tls=tls) as service, start_proxy() as proxy:
         connector = aiohttp.TCPConnector(ssl=client_context())
+        url = service.url.with_scheme("wss" if tls else "ws") / "feed"
         async with (
             aiohttp.ClientSession(connector=connector, proxy=proxy.url) as session,
-            session.ws_connect(service.url / "feed") as socket,
+            session.ws_connect(url) as socket,
         ):
             assert await socket.receive_str() == "hello"
             await socket.send_str("bye")
@@ -650,7 +650,7 @@ async def test_a_websocket_of_aiohttp(tls: bool) -> None:
             assert (exchange.request.method, exchange.status) == ("CONNECT", 200)
         else:
             assert (exchange.request.method, exchange.status) == ("GET", 101)
-            proxy.assert_called(target=service.url / "feed", headers={"Upgrade": "websocket"})
+            proxy.assert_called(target=url, headers={"Upgrade": "websocket"})
             sent = service.last_call("feed")
             assert sent.target == "/feed"
             assert sent.headers["Connection"] == "Upgrade"

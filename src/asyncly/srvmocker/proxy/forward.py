@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
 from functools import partial
-from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import web
-from yarl import URL
 
 from ..journal import Exchange
 from ..request import RecordedRequest
-from ..responses.canned import Canned, render_head
-from ..server.answers import CLIENT_LEFT, ended_by, is_connected, malformed, send, text_answer
+from ..responses.canned import render_head
+from ..server.answers import CLIENT_LEFT, ended_by, is_connected, malformed
 from ..server.connection import SENT, SENT_LAST
 from ..text import clip, describe_error
+from ..tls import authority
 from .passing import Body, end_to_end, relay, upgrade_of
-from .targets import is_same, parse_authority
+from .refusals import Refusal, explain_connect, phrase, refuse
+from .targets import parse_authority
 from .tunnel import Tunnel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..journal import Journal
     from ..server.incoming import MockRequest
+    from .admission import Admission, Errand
 
 __all__ = ["Forwarder"]
 
@@ -39,8 +37,7 @@ class Forwarder:
     Args:
         journal: gets every exchange.
         errors: gets every exception of a request that could not be forwarded.
-        origin: returns the URL of the proxy.
-        auth: login and password that a client must send; None asks for none.
+        admission: decides which ones are.
         timeout: seconds that the target may take to accept, and then between two pieces.
     """
 
@@ -48,15 +45,13 @@ class Forwarder:
         self,
         journal: Journal,
         errors: list[BaseException],
-        origin: Callable[[], URL],
-        auth: tuple[str, str] | None,
+        admission: Admission,
         timeout: float,
     ) -> None:
         self.session: aiohttp.ClientSession | None = None
         self._journal = journal
         self._errors = errors
-        self._origin = origin
-        self._credentials = None if auth is None else _basic(*auth)
+        self._admission = admission
         self._timeout = timeout
 
     def open_session(self) -> aiohttp.ClientSession:
@@ -85,15 +80,15 @@ class Forwarder:
 
         request.recorded = True
         body = Body(request, complete)
-        refusal = self._refusal(request)
+        errand = self._admission.admit(request)
         try:
-            if refusal is not None:
+            if isinstance(errand, Refusal):
                 exchange.refused = True
                 await body.drain()
-                return await _send(refusal, request, exchange)
-            if request.method == "CONNECT":
-                return await self._connect(request, exchange)
-            return await self._forward(request, exchange, body)
+                return await refuse(errand, request, exchange)
+            if errand.url is None:
+                return await self._connect(request, exchange, errand)
+            return await self._forward(request, exchange, body, errand)
         except asyncio.CancelledError:
             if exchange.finished_at is None:
                 exchange.finish(exchange.status, ended_by(request))
@@ -115,49 +110,18 @@ class Forwarder:
             origin=request.connection.origin.locate,
         )
 
-    # --- refusing -------------------------------------------------------------------------
-
-    def _refusal(self, request: MockRequest) -> Canned | None:
-        """Return the answer to a request that is not forwarded, or None."""
-        if self._credentials is not None:
-            given = request.headers.get("Proxy-Authorization", "")
-            if not compare_digest(given.encode(), self._credentials.encode()):
-                what = "wrong" if given else "no"
-                text = f"407: {what} Proxy-Authorization; this proxy was started with auth=\n"
-                return text_answer(407, text, {"Proxy-Authenticate": 'Basic realm="mock proxy"'})
-        target, here = request.raw_path, self._origin()
-        shown = clip(target)
-        if request.method == "CONNECT":
-            try:
-                host, port = parse_authority(target)
-            except ValueError as error:
-                return text_answer(400, _explain_connect(error))
-        elif target.lower().startswith("http://"):
-            url = URL(target, encoded=True)
-            host, port = url.host or "", url.port or 0
-        else:
-            return text_answer(
-                400,
-                f"400: {request.method} {shown} does not name a host: this is a forward proxy. "
-                f"Give {here} to your client as its proxy, not as its base URL\n",
-            )
-        if is_same(host, port, here):
-            return text_answer(
-                421, f"421: {shown} is the proxy itself; it forwards to other servers only\n"
-            )
-        return None
-
     # --- tunnels --------------------------------------------------------------------------
 
-    async def _connect(self, request: MockRequest, exchange: Exchange) -> web.StreamResponse:
+    async def _connect(
+        self, request: MockRequest, exchange: Exchange, errand: Errand
+    ) -> web.StreamResponse:
         """Let the client speak with its target, whatever they say (RFC 9110 §9.3.6)."""
-        host, port = parse_authority(request.raw_path)
         tunnel = Tunnel(request, exchange)
         await request.writer.drain()  # from here on the tunnel counts what is not sent
         begin = partial(tunnel.await_target, 200, _ESTABLISHED)
         try:
             async with asyncio.timeout(self._timeout):
-                await asyncio.get_running_loop().create_connection(begin, host, port)
+                await asyncio.get_running_loop().create_connection(begin, errand.host, errand.port)
         except (OSError, UnicodeError) as error:  # no name may have a part above 63 characters
             if exchange.status is None:
                 return await self._answer_failure(request, exchange, error)
@@ -181,17 +145,24 @@ class Forwarder:
     # --- forwarding -----------------------------------------------------------------------
 
     async def _forward(
-        self, request: MockRequest, exchange: Exchange, body: Body
+        self, request: MockRequest, exchange: Exchange, body: Body, errand: Errand
     ) -> web.StreamResponse:
         assert self.session is not None  # noqa: S101 - for the type checker
+        assert errand.url is not None  # noqa: S101 - it is no tunnel
+        assert errand.asked is not None  # noqa: S101
         upgrade = upgrade_of(request.headers)
+        headers = end_to_end(request.headers, upgrade)
+        headers.setdefault("Host", errand.asked.authority)
+        secure = errand.url.scheme == "https"  # its own clients trust the mock, so does the proxy
         try:
             upstream = await self.session.request(
                 request.method,
-                URL(request.raw_path, encoded=True),
-                headers=end_to_end(request.headers, upgrade),
+                errand.url,
+                headers=headers,
                 data=body if request.body_exists else None,
                 allow_redirects=False,
+                ssl=authority().client_context() if secure else True,
+                server_hostname=errand.asked.host if secure else None,
             )
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             await body.drain()
@@ -208,11 +179,10 @@ class Forwarder:
         target = clip(exchange.request.target)
         exchange.error = error
         self._errors.append(error)
+        refusal = Refusal(502, f"{target} could not be reached: {describe_error(error)}")
         if isinstance(error, TimeoutError):
-            text = f"504: {target} did not answer within {self._timeout:g} s\n"
-            return await _send(text_answer(504, text), request, exchange)
-        text = f"502: {target} could not be reached: {describe_error(error)}\n"
-        return await _send(text_answer(502, text), request, exchange)
+            refusal = Refusal(504, f"{target} did not answer within {self._timeout:g} s")
+        return await refuse(refusal, request, exchange)
 
     async def _answer(
         self, request: MockRequest, exchange: Exchange, upstream: aiohttp.ClientResponse
@@ -244,24 +214,7 @@ class Forwarder:
             try:
                 parse_authority(exchange.request.target)
             except ValueError as reason:
-                answer = web.Response(status=400, text=_explain_connect(reason))
+                text = explain_connect(reason)
+                answer = web.Response(status=400, reason=phrase(text), text=f"400: {text}\n")
                 answer.force_close()
         return answer
-
-
-async def _send(canned: Canned, request: MockRequest, exchange: Exchange) -> web.StreamResponse:
-    """Send an answer of the proxy's own.
-
-    A client that asks for a tunnel may send through it at once; refused, that is no request.
-    """
-    is_clean = request.method != "CONNECT" or request.connection.request_data.endswith(b"\r\n\r\n")
-    return await send(canned, request, exchange, keep_alive=is_clean)
-
-
-def _explain_connect(reason: ValueError) -> str:
-    return f"400: CONNECT takes a host and a port, such as api.example.com:443; {reason}\n"
-
-
-def _basic(login: str, password: str) -> str:
-    """Return the credentials as clients send them (RFC 7617 §2)."""
-    return "Basic " + b64encode(f"{login}:{password}".encode()).decode()

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ..assertions import Verdict, check_timeout, check_times
+from ..doors import Doors
 from ..journal import JOURNAL_LIMIT, Journal
 from ..matching import ANY_REQUEST, UNSET, Match
 from ..report import render_verdict
@@ -13,6 +14,9 @@ from ..server.connection import HttpServer
 from ..server.host import Host, Serving
 from ..server.listener import Listener
 from ..text import shorten
+from ..tls import Tls
+from .admission import Admission, check_auth, check_unlisted
+from .environment import proxy_env
 from .forward import Forwarder
 from .targets import explain_target
 
@@ -25,25 +29,35 @@ if TYPE_CHECKING:
     from ..comparing import Mismatch
     from ..journal import Exchange
     from ..request import RecordedRequest
+    from ..tls import TlsKit
     from ..waiting import Wait
+    from .admission import Unlisted
 
 __all__ = ["MockProxyService", "start_proxy"]
 
 
 def start_proxy(
     *,
+    intercept: Mapping[str, Host] | None = None,
+    unlisted: Unlisted | None = None,
     auth: aiohttp.BasicAuth | tuple[str, str] | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
     timeout: float = 30.0,
     journal_limit: int = JOURNAL_LIMIT,
 ) -> AbstractAsyncContextManager[MockProxyService]:
-    """Serve a forward proxy for plain HTTP in the running loop until the block is left.
+    """Serve a forward proxy in the running loop until the block is left.
 
     It records every request and sends it on as it is: it follows no redirect, decompresses
-    nothing, keeps no cookie and adds no header. Bodies are streamed both ways.
+    nothing, keeps no cookie and adds no header. Bodies are streamed both ways. A client that asks
+    for `https://` is given a tunnel (CONNECT); what it says in there passes unseen.
 
     Args:
+        intercept: which service answers for which hosts, in place of those: `"api.github.com"`,
+            `"*.s3.amazonaws.com"` for every host below, `"https://api.github.com"`. For TLS it
+            has certificates by `authority()`.
+        unlisted: what is done for hosts that `intercept` does not list: `"tunnel"` passes them
+            on, `"refuse"` answers 403. The default is `"refuse"` if `intercept` is given.
         auth: the login and password that clients must send (RFC 7617); others get a 407, and
             nothing is sent on.
         host: the address or name to bind to; only this machine reaches the default.
@@ -53,9 +67,13 @@ def start_proxy(
         journal_limit: how many exchanges are remembered, the newest ones.
 
     Raises:
-        TypeError: `auth` is neither `aiohttp.BasicAuth` nor a pair of texts.
-        ValueError: `timeout` or `journal_limit` is out of range.
+        TypeError: `auth` is neither `aiohttp.BasicAuth` nor a pair of texts; `intercept` is no
+            mapping of hosts to services.
+        ValueError: `timeout` or `journal_limit` is out of range; a host of `intercept` is none,
+            or two of them overlap; `unlisted` is another word.
         OSError: the address cannot be bound.
+        RuntimeError: a service of `intercept` does not run.
+        ImportError: `intercept` needs the extra `tls`.
 
     Example:
         >>> async def test_through_proxy():
@@ -68,7 +86,13 @@ def start_proxy(
         >>> asyncio.run(test_through_proxy())
     """
     return MockProxyService(
-        auth=auth, host=host, port=port, timeout=timeout, journal_limit=journal_limit
+        intercept=intercept,
+        unlisted=unlisted,
+        auth=auth,
+        host=host,
+        port=port,
+        timeout=timeout,
+        journal_limit=journal_limit,
     )
 
 
@@ -87,6 +111,8 @@ class MockProxyService(Host):
     def __init__(
         self,
         *,
+        intercept: Mapping[str, Host] | None = None,
+        unlisted: Unlisted | None = None,
         auth: aiohttp.BasicAuth | tuple[str, str] | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -95,16 +121,74 @@ class MockProxyService(Host):
     ) -> None:
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
             raise ValueError(f"timeout takes seconds above 0, got {timeout!r}")
-        super().__init__(Listener(host, port), Journal(journal_limit))
-        self._auth = _check_auth(auth)
+        self._unlisted = check_unlisted(unlisted, intercepts=intercept is not None)
+        self._auth = check_auth(auth)
         self._timeout = timeout
+        self._doors = None if intercept is None else Doors(intercept, "intercept=")
+        self._doors_are_open = False
+        listener = Listener(host, port, Tls(), also_plain=True, local_only=intercept is not None)
+        super().__init__(listener, Journal(journal_limit))
 
     def _make_serving(self) -> Serving:
-        forwarder = Forwarder(self._journal, self._errors, self._origin, self._auth, self._timeout)
+        admission = Admission(self._origin, self._auth, self._doors, self._unlisted)
+        forwarder = Forwarder(self._journal, self._errors, admission, self._timeout)
         loop = asyncio.get_running_loop()
         server = HttpServer(forwarder.handle, forwarder.answer_malformed, self._connections, loop)
-        forwarder.session = forwarder.open_session()
-        return Serving(self._listeners, server, forwarder.session.close)
+        session = forwarder.session = forwarder.open_session()
+
+        async def close() -> None:
+            try:
+                await session.close()
+            finally:
+                await self._close_doors()
+
+        return Serving(self._listeners, server, close)
+
+    async def serve(self) -> Serving:
+        """Begin to serve the bound port in the running loop, the hosts of `intercept` first."""
+        self._listener.bind()  # a port in use is told before anything is opened
+        try:
+            if self._doors is not None and not self._doors_are_open:
+                self._doors_are_open = True
+                await self._doors.open()
+            return await super().serve()
+        except BaseException:
+            await self._close_doors()
+            raise
+
+    async def _close_doors(self) -> None:
+        """Close the doors, unless another loop serves the proxy still."""
+        in_use = any(not serving.is_over for serving in self._servings)
+        if self._doors is not None and self._doors_are_open and not in_use:
+            self._doors_are_open = False
+            await self._doors.close()
+
+    @property
+    def tls(self) -> TlsKit:
+        """What clients need to trust what is intercepted, and the proxy itself over `https://`.
+
+        Its `fault` is that of handshakes with the proxy itself. What goes wrong in one that is
+        intercepted is said to the service that answers: `start_service(..., tls=Tls(fault=...))`.
+
+        Raises:
+            ImportError: the extra `tls` is not installed.
+        """
+        handshake = self._listener.handshake
+        assert handshake is not None  # noqa: S101 - for the type checker
+        assert handshake.kit is not None  # noqa: S101 - the context is none of the user's
+        return handshake.kit
+
+    def env(self) -> dict[str, str]:
+        """Return the variables by which the clients of a subprocess come here.
+
+        They name the proxy, with its credentials; let nothing go past it (`NO_PROXY`); and let
+        the clients trust what is intercepted.
+
+        Example:
+            >>> subprocess.run(["curl", "https://api.github.com"], env=os.environ | proxy.env())
+        """
+        passes_on = self._unlisted == "tunnel"
+        return proxy_env(self.url, self._auth, intercepts=bool(self._doors), passes_on=passes_on)
 
     def reset(self) -> None:
         """Forget the requests, the closed connections and the errors."""
@@ -114,7 +198,7 @@ class MockProxyService(Host):
 
     @property
     def unmatched(self) -> tuple[Exchange, ...]:
-        """The exchanges that were not sent on: 407, CONNECT, a request for the proxy itself."""
+        """The exchanges that were not sent on: 403, 407, a request for the proxy itself."""
         return tuple(exchange for exchange in self._journal if exchange.refused)
 
     def get_calls(self, *, target: Any = None, method: str | None = None) -> list[RecordedRequest]:
@@ -253,19 +337,6 @@ class MockProxyService(Host):
 
     def __repr__(self) -> str:
         return f"<MockProxyService {self._place}, {len(self._journal)} exchanges>"
-
-
-def _check_auth(auth: object) -> tuple[str, str] | None:
-    """Return login and password; `BasicAuth` is a tuple of them with an encoding."""
-    if auth is None:
-        return None
-    pair = tuple(auth[:2]) if isinstance(auth, tuple) else ()
-    if len(pair) == 2 and all(isinstance(part, str) for part in pair):
-        return pair[0], pair[1]
-    raise TypeError(
-        "auth takes aiohttp.BasicAuth(login, password) or a pair of texts, "
-        f"got {type(auth).__name__}"
-    )
 
 
 def _require(verdict: Verdict) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
 from ..comparing import Mismatch, compare
+from ..server.local import address_of
 
 if TYPE_CHECKING:
     from ..request import RecordedRequest
@@ -45,13 +45,8 @@ def is_same(host: str | None, port: int | None, here: URL) -> bool:
         return False
     if host in ("localhost", here.host):
         return True
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address
-    return address.is_loopback or address.is_unspecified
+    address = address_of(host)
+    return address is not None and (address.is_loopback or address.is_unspecified)
 
 
 def explain_target(request: RecordedRequest, target: Any, method: str | None) -> list[Mismatch]:

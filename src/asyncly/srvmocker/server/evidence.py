@@ -41,6 +41,7 @@ class ConnectionRecord:
         handshake_error: why the TLS handshake failed, in words; None if it did not.
         handshake_hint: what can be done about that; empty where nobody knows.
         tls_fault: what was made to go wrong in the handshake; None for nothing.
+        refusal: why the client was turned away at once, in words; None if it was not.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class ConnectionRecord:
         "has_begun",
         "number",
         "opened_at",
+        "refusal",
         "requests",
         "tls_fault",
         "was_reset",
@@ -71,6 +73,7 @@ class ConnectionRecord:
         self.handshake_error: str | None = None
         self.handshake_hint = ""
         self.tls_fault: TlsFault | None = None
+        self.refusal: str | None = None
         self.has_begun = False
         self._socket = connected
         self._bell = bell
@@ -156,7 +159,7 @@ class ConnectionRecord:
         self.has_begun = True
 
     def fail(self, by: Literal["client", "server"], *, was_reset: bool = False) -> None:
-        """Note the end of a handshake that failed; `handshake_error` says why."""
+        """Note the end of what never began; `handshake_error` or `refusal` says why."""
         self.note_end(by, was_reset=was_reset)
         self._note_closed()
         self._settle()
@@ -199,7 +202,8 @@ class ConnectionRecord:
         traffic = "" if passed is None else f", {passed[0]} bytes in, {passed[1]} out"
         how = " by a reset" if self.was_reset else ""
         end = "open" if self.is_open else f"closed by the {self.closed_by}{how}"
-        failed = f"; {self.handshake_error}" if self.handshake_error else ""
+        why = self.refusal or self.handshake_error
+        failed = f"; {why}" if why else ""
         requests = numbered(self.requests, "request")
         return f"connection {self.number}: {end}, {requests}{traffic}{failed}"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from yarl import URL
 
 from .handshake import Handshake
+from .local import turn_away_others
 from .outage import dig_hole, empty_queue, hold, listen_again
 from .peek import begins_with_tls
 
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
     from .connection import HttpServer
     from .handshake import Security
+    from .local import Shake
     from .outage import State
-
-    _Shake = Callable[[socket.socket], Coroutine[None, None, None]]
 
 __all__ = ["Acceptor", "Listener"]
 
@@ -41,6 +41,7 @@ class Listener:
         known_as: the URL that clients ask for, where that is another one than its own.
         also_plain: serves plain HTTP too, told apart by the first byte. What TLS needs is made
             for the first client that speaks it then.
+        local_only: turns clients of other machines away, where the host lets them come.
 
     Raises:
         TypeError: an argument is of the wrong type.
@@ -56,6 +57,7 @@ class Listener:
         known_as: URL | None = None,
         *,
         also_plain: bool = False,
+        local_only: bool = False,
     ) -> None:
         if not isinstance(host, str):
             raise TypeError(f"host takes an address or a name, such as '127.0.0.1', got {host!r}")
@@ -65,6 +67,7 @@ class Listener:
             raise ValueError(f"port takes a number from 0 to 65535, got {port}")
         self._address = (host, port)
         self.also_plain = also_plain
+        self._local_only = local_only
         self._security = security
         if not also_plain:
             self.handshake  # noqa: B018 - what is missing for it is told now
@@ -155,9 +158,11 @@ class Listener:
         Raises:
             OSError: the address cannot be bound.
         """
-        shake: _Shake | None = None
+        shake: Shake | None = None
         if self.also_plain:
             shake = partial(self._tell_apart, server)
+            if self._local_only:
+                shake = partial(turn_away_others, server, shake)
         elif self.handshake is not None:
             shake = partial(self.handshake.shake, self, server)
         return Acceptor(self.bind().dup(), partial(server.connect, self), shake)
@@ -227,7 +232,7 @@ class Acceptor:
         self,
         served: socket.socket,
         connect: Callable[[], asyncio.Protocol],
-        shake: _Shake | None = None,
+        shake: Shake | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connect = connect
@@ -258,7 +263,7 @@ class Acceptor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accept(self, shake: _Shake) -> None:
+    async def _accept(self, shake: Shake) -> None:
         """Accept TLS by hand: asyncio's own server would forget the handshakes under way."""
         self._unclaimed.discard(self._served)
         with self._served:
@@ -266,7 +271,7 @@ class Acceptor:
                 connection, _ = await self._loop.sock_accept(self._served)
                 self._spawn(connection, self._shake_hands(shake, connection))
 
-    async def _shake_hands(self, shake: _Shake, connection: socket.socket) -> None:
+    async def _shake_hands(self, shake: Shake, connection: socket.socket) -> None:
         self._unclaimed.discard(connection)
         await shake(connection)
 
