@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from asyncly.srvmocker import (
     MockProxyService,
     MockRoute,
     MockService,
+    Tls,
     start_proxy,
     start_service,
 )
@@ -54,13 +56,16 @@ def resolved(proxy: MockProxyService) -> list[str]:
 
 
 async def curl(proxy: MockProxyService, *options: str) -> Any:
+    return json.loads(await run_curl(proxy, *options))
+
+
+async def run_curl(proxy: MockProxyService, *options: str) -> bytes:
     trust = proxy.tls.ca_pem
     process = await asyncio.create_subprocess_exec(
         *["curl", "-sS", "--noproxy", "", "--cacert", trust, "--proxy-cacert", trust, *options],
         stdout=asyncio.subprocess.PIPE,
     )
-    out, _ = await process.communicate()
-    return json.loads(out)
+    return (await process.communicate())[0]
 
 
 # --- an https proxy -----------------------------------------------------------------------
@@ -135,6 +140,28 @@ async def test_what_is_on_its_way_to_the_target_arrives_when_the_client_has_clos
         assert (await ended(proxy)).fault is None
         record = proxy.connections[0]
         assert (record.closed_by, record.was_reset) == ("client", False)
+        assert sys.platform != "linux" or (record.bytes_in or 0) > len(sent)
+
+
+@both_loops
+async def test_leaving_while_the_last_of_a_client_is_on_its_way() -> None:
+    tasks = asyncio.all_tasks()
+    async with listen() as target, start_proxy() as proxy:
+        async with tunnel_in_tls(proxy, target) as (client, far):
+            read(far, on=False)
+            onward: Any = transport_of(proxy).get_protocol()
+            onward.other.transport.set_write_buffer_limits(high=2**24)
+            client.writer.write(b"x" * 2**24)
+            client.writer.close()
+            await client.writer.wait_closed()
+            while proxy.connections[0].is_open:
+                await asyncio.sleep(0)
+            assert proxy.exchanges[0].finished_at is None
+        await proxy.stop()
+        assert asyncio.all_tasks() == tasks
+        assert proxy.exchanges[0].fault == "the service was stopped"
+        read(far, on=True)
+        assert len(await far.rest()) < 2**24
 
 
 @both_loops
@@ -190,6 +217,17 @@ async def test_a_client_that_takes_the_port_for_the_host_itself(url: str) -> Non
         service.assert_called("fact", times=1)
         assert service.last_call("fact").url == URL(url)
         proxy.assert_called(target=URL(url), method="GET", times=1)
+
+
+async def test_it_is_the_host_for_a_service_that_has_a_certificate_for_that_alone() -> None:
+    spec = Tls(hostnames=[NAME])
+    async with start_service(ROUTES, tls=spec) as service:
+        service.register("fact", JsonResponse(FACT))
+        async with start_proxy(intercept={NAME: service}) as proxy:
+            assert await curl(proxy, *resolved(proxy), f"https://{NAME}/fact") == FACT
+            await service.down()
+            said = await run_curl(proxy, *resolved(proxy), f"https://{NAME}/fact")
+            assert said.startswith(f"502: https://{NAME}/fact could not be reached: ".encode())
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -295,3 +333,67 @@ async def test_a_proxy_that_only_passes_on_needs_no_extra(monkeypatch: pytest.Mo
         with pytest.raises(ImportError) as caught:
             start_proxy(intercept={NAME: service})
         assert str(caught.value) == missing
+
+
+# --- nothing is said where nobody asks ----------------------------------------------------
+
+NOISE_FREE = """
+import asyncio, ssl
+import aiohttp
+from asyncly.srvmocker import JsonResponse, MockRoute, start_proxy, start_service
+
+async def main():
+    asyncio.get_running_loop().slow_callback_duration = 60  # the authority takes its time
+    async with start_service([MockRoute("GET", "/fact", "fact")]) as service:
+        service.register("fact", JsonResponse({}))
+        async with start_proxy(intercept={"api.example.com": service}) as proxy:
+            context = proxy.tls.client_context()
+            connector = aiohttp.TCPConnector(ssl=context)
+            async with aiohttp.ClientSession(connector=connector) as session:
+                for outer in (proxy.url, proxy.url.with_scheme("https")):
+                    for scheme in ("http", "https"):
+                        url = f"{scheme}://api.example.com/fact"
+                        async with session.get(url, proxy=outer) as answer:
+                            assert answer.status == 200
+                    try:
+                        await session.get("https://example.org", proxy=outer)
+                    except aiohttp.ClientHttpProxyError as error:
+                        assert error.status == 403
+            ends = []
+            for secure in (None, context):
+                for abort in (True, False):
+                    reader, writer = await asyncio.open_connection(
+                        "127.0.0.1", proxy.url.port, ssl=secure
+                    )
+                    writer.write(b"CONNECT api.example.com:80 HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+                    await reader.readuntil(b"\\r\\n\\r\\n")
+                    if abort:
+                        writer.transport.abort()
+                        await proxy.connections[-1].closed()
+                    ends.append(writer)
+    for writer in ends:
+        writer.transport.abort()
+    await asyncio.sleep(0)
+
+{run}
+print("done")
+"""
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "asyncio.run(main())",
+        "import uvloop; uvloop.run(main())",
+        "asyncio.run(main(), debug=True)",
+    ],
+)
+def test_nothing_is_logged_and_nothing_warns(run: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", NOISE_FREE.replace("{run}", run)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)

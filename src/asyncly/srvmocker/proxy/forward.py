@@ -176,7 +176,8 @@ class Forwarder:
         self, request: MockRequest, exchange: Exchange, error: Exception
     ) -> web.StreamResponse:
         """Answer 504 if the target took too long, else 502."""
-        target = clip(exchange.request.target)
+        target = exchange.request.target
+        target = clip(str(exchange.request.url) if target.startswith("/") else target)
         exchange.error = error
         self._errors.append(error)
         refusal = Refusal(502, f"{target} could not be reached: {describe_error(error)}")

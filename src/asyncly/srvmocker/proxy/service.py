@@ -145,8 +145,7 @@ class MockProxyService(Host):
         return Serving(self._listeners, server, close)
 
     async def serve(self) -> Serving:
-        """Begin to serve the bound port in the running loop, the hosts of `intercept` first."""
-        self._listener.bind()  # a port in use is told before anything is opened
+        """Begin to serve the bound port in the running loop, and the hosts of `intercept`."""
         try:
             if self._doors is not None and not self._doors_are_open:
                 self._doors_are_open = True

@@ -75,6 +75,7 @@ class Tunnel:
             self._target.abort()
             return
         self._client.transport = client
+        self._connection.onward = target
         self._half_closes = client.can_write_eof()  # TLS cannot
         self._exchange.status = status
         early = _Tail()  # what came right behind the request; aiohttp in pure Python streams it
@@ -141,10 +142,16 @@ class Tunnel:
             self._note_eof(end)
         if end is self._client:
             self._lose_client(error)
-        elif not self._client.is_lost:
+        else:
             self._lose_target(error)
         if self._client.is_lost and self._target.is_lost:
             self._over.set()
+
+    def _fault_of_ours(self) -> str | None:
+        """Return how we have cut it; None if it goes by itself."""
+        if self._connection.is_cut:
+            return WENT_DOWN
+        return STOPPED if self._connection.server.stopping else None
 
     def _lose_client(self, error: Exception | None) -> None:
         client, target, connection = self._client, self._target, self._connection
@@ -165,13 +172,16 @@ class Tunnel:
         connection.connection_lost(error)
 
     def _lose_target(self, error: Exception | None) -> None:
+        self._connection.onward = None
+        if error is not None and not self._target.at_eof:
+            self._fault = self._fault or f"the target broke off: {type(error).__name__}"
+            self._connection.record.note_end("server", was_reset=True)
+        if self._client.is_lost or error is None:
+            self._fault = self._fault or self._fault_of_ours()
         if error is None:
             self._client.close()
-            return
-        if not self._target.at_eof:
-            self._fault = f"the target broke off: {type(error).__name__}"
-            self._connection.record.note_end("server", was_reset=True)
-        self._client.reset_in_turn()
+        else:
+            self._client.reset_in_turn()
 
 
 class _Tail:

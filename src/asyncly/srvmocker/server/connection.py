@@ -76,6 +76,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             could not be parsed is found here.
         raw_headers: the headers of the latest request, as aiohttp gives them; None before it.
         headers: the same, as they are recorded.
+        onward: the other side of a tunnel, which is cut with this one; None if there is none.
     """
 
     __slots__ = (
@@ -87,6 +88,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         "headers",
         "is_cut",
         "listener",
+        "onward",
         "origin",
         "raw_headers",
         "record",
@@ -113,6 +115,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         self.is_cut = False
         self.request_data = self._data = b""
         self.raw_headers: RawHeaders | None = None
+        self.onward: asyncio.Transport | None = None
         self._is_new = True
         self._task: asyncio.Task[None] | None = None
 
@@ -152,15 +155,17 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
 
     def cut(self) -> None:
         """Reset the connection (TCP RST), as a server that crashes does."""
-        if self.transport is not None:
-            self.is_cut = True
-            self.record.note_end("server", was_reset=True)
-            reset(self.transport)
+        for side in (self.transport, self.onward):
+            if side is not None:
+                self.is_cut = True
+                self.record.note_end("server", was_reset=True)
+                reset(side)
 
     def abort(self) -> None:
         """Close the connection at once, whether all is sent or not."""
-        if self.transport is not None:
-            self.transport.abort()
+        for side in (self.transport, self.onward):
+            if side is not None:
+                side.abort()
 
     @property
     def number(self) -> int:
