@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from abc import ABC, abstractmethod
 from functools import partial
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Self
 
-from ..waiting import cross, in_turn
+from ..waiting import Bell, cross, in_turn
 from .evidence import ConnectionLog
 from .outage import Outage, ServiceStopped, check_kind
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from .outage import OutageKind, State
 
 __all__ = ["Host", "Serving"]
+
+_PATIENCE = 5.0
+"""Seconds that who opens a door waits for those who change the ports at the same time."""
 
 
 class Serving:
@@ -161,7 +165,8 @@ class Host(ABC):
         self._serving: Serving | None = None
         self._servings: tuple[Serving, ...] = ()
         self._is_started = False
-        self._is_changing = False
+        self._turn = threading.Lock()  # to change the ports; it is never blocked on
+        self._next_turn = Bell()
 
     @abstractmethod
     def _make_serving(self) -> Serving:
@@ -269,10 +274,11 @@ class Host(ABC):
     def open_door(self, door: Listener) -> Wait[None]:
         """Serve one more listener wherever this host is served, in the state of its own port.
 
-        A door is what clients reach that ask for another URL than the host's.
+        A door is what clients reach that ask for another URL than the host's. Doors that are
+        opened at once, in other tasks or threads, are opened one after the other.
 
         Raises:
-            RuntimeError: the host does not run, or its port is changing.
+            RuntimeError: the host does not run, or its port is changing all the time.
             OSError: the address cannot be bound.
         """
 
@@ -282,7 +288,7 @@ class Host(ABC):
             self._listeners.append(door)
             yield from self._in_every_loop(Serving.resume, Serving.resume_later, "open_door")
 
-        return self._change(steps, f"the door at {door.locate()}")
+        return self._change(steps, f"the door at {door.locate()}", _PATIENCE)
 
     def close_door(self, door: Listener) -> Wait[None]:
         """Serve a listener no more: its connections are closed and its port is given back."""
@@ -313,22 +319,44 @@ class Host(ABC):
         return self._change(steps, call)
 
     def _change(
-        self, steps: Callable[[], Generator[Wait[None], None, None]], call: str
+        self,
+        steps: Callable[[], Generator[Wait[None], None, None]],
+        call: str,
+        patience: float = 0,
     ) -> Wait[None]:
-        """Return what takes the steps, one change at a time."""
+        """Return what takes the steps, one change at a time.
+
+        Args:
+            steps: a generator function.
+            call: how the user called it, for messages.
+            patience: seconds that it waits for another change to end; 0 refuses it.
+        """
+
+        has_turn = False
+
+        def take_turn() -> bool:
+            nonlocal has_turn
+            has_turn = has_turn or self._turn.acquire(blocking=False)
+            return has_turn
 
         def guarded() -> Generator[Wait[None], None, None]:
-            if not self._listener.is_bound:
-                raise ServiceStopped(f"{call}: {self!r} does not run")
-            if self._is_changing:
+            nonlocal has_turn
+            if not take_turn() and patience:
+                yield self._next_turn.until(
+                    take_turn, timeout=patience, then=lambda: None, call=call
+                )
+            if not has_turn:
                 raise RuntimeError(
                     f"{call}: the port is changing already; await the other call first"
                 )
-            self._is_changing = True
             try:
+                if not self._listener.is_bound:
+                    raise ServiceStopped(f"{call}: {self!r} does not run")
                 yield from steps()
             finally:
-                self._is_changing = False
+                has_turn = False
+                self._turn.release()
+                self._next_turn.ring()
 
         return in_turn(guarded, call)
 
