@@ -68,6 +68,9 @@ NAMES = [
     "StallResponse",
     "StreamClosedError",
     "StreamEnd",
+    "Tls",
+    "TlsFault",
+    "TlsKit",
     "TomlResponse",
     "TruncatedResponse",
     "UnknownHandlerError",
@@ -144,8 +147,8 @@ def test_every_public_name_is_documented(name: str) -> None:
     [
         (
             mocker.start_service,
-            "routes, *, ssl_context=None, host='127.0.0.1', port=0, journal_limit=10000, "
-            "max_body_size=None",
+            "routes, *, tls=False, ssl_context=None, host='127.0.0.1', port=0, "
+            "journal_limit=10000, max_body_size=None",
         ),
         (mocker.MockRoute, "method, path, handler_name, match=None, *, optional=False"),
         (

@@ -95,6 +95,11 @@ from .service import (
     MockService,
     start_service,
 )
+from .tls import (
+    Tls,
+    TlsFault,
+    TlsKit,
+)
 
 __all__ = [
     "BadEncoding",
@@ -154,6 +159,9 @@ __all__ = [
     "StallResponse",
     "StreamClosedError",
     "StreamEnd",
+    "Tls",
+    "TlsFault",
+    "TlsKit",
     "TomlResponse",
     "TruncatedResponse",
     "UnknownHandlerError",

@@ -19,6 +19,7 @@ from .server.dispatch import Dispatcher
 from .server.host import Host, Serving
 from .server.listener import Listener
 from .timing import intervals, max_in_flight
+from .tls.spec import check_security
 
 if TYPE_CHECKING:
     import ssl
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .request import RecordedRequest
     from .responses.base import BaseMockResponse
     from .routing import MockRoute
+    from .tls import Tls, TlsKit
     from .waiting import Wait
 
 __all__ = ["MockService", "start_service"]
@@ -38,6 +40,7 @@ __all__ = ["MockService", "start_service"]
 def start_service(
     routes: Iterable[MockRoute],
     *,
+    tls: Tls | bool = False,
     ssl_context: ssl.SSLContext | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -50,7 +53,8 @@ def start_service(
 
     Args:
         routes: what the server takes; responses are registered on the service.
-        ssl_context: serves HTTPS with it.
+        tls: True serves HTTPS with certificates that are made for it; a `Tls` says how.
+        ssl_context: serves HTTPS with a context of your own.
         host: the address or name to bind to; only this machine reaches the default.
         port: 0 lets the system choose a free one.
         journal_limit: how many exchanges are remembered, the newest ones.
@@ -58,7 +62,9 @@ def start_service(
 
     Raises:
         TypeError: an argument is of the wrong type.
-        ValueError: a route can never be reached, or a number is out of range.
+        ValueError: a route can never be reached, a number is out of range, or both `tls` and
+            `ssl_context` are given.
+        ImportError: `tls` needs the extra `tls`.
         OSError: the address cannot be bound.
 
     Example:
@@ -72,6 +78,7 @@ def start_service(
     """
     return MockService(
         routes,
+        tls=tls,
         ssl_context=ssl_context,
         host=host,
         port=port,
@@ -91,6 +98,7 @@ class MockService(Host):
         self,
         routes: Iterable[MockRoute],
         *,
+        tls: Tls | bool = False,
         ssl_context: ssl.SSLContext | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -99,13 +107,34 @@ class MockService(Host):
     ) -> None:
         self._table = RouteTable(routes)
         _check_body_size(max_body_size)
-        super().__init__(Listener(host, port, ssl_context), Journal(journal_limit))
+        security = check_security(tls, ssl_context)
+        super().__init__(Listener(host, port, security), Journal(journal_limit))
         self._dispatcher = Dispatcher(self._table, self._journal, self._errors, max_body_size)
 
     def _make_serving(self) -> Serving:
         dispatcher, loop = self._dispatcher, asyncio.get_running_loop()
         server = HttpServer(dispatcher.handle, dispatcher.answer_malformed, self._connections, loop)
         return Serving(self._listeners, server)
+
+    @property
+    def tls(self) -> TlsKit:
+        """What clients need to trust the service, and the faults of its TLS handshakes.
+
+        Raises:
+            RuntimeError: the service was not started with `tls=`.
+        """
+        handshake = self._listener.handshake
+        if handshake is None:
+            raise RuntimeError(
+                "service.tls: this service speaks plain HTTP; start_service(..., tls=True) and "
+                "@pytest.mark.mock_service(tls=True) serve HTTPS"
+            )
+        if handshake.kit is None:
+            raise RuntimeError(
+                "service.tls: the certificate of this service is that of your ssl_context, and "
+                "only its own authority vouches for it; pass tls=True in place of ssl_context="
+            )
+        return handshake.kit
 
     # --- answers ------------------------------------------------------------------------
 

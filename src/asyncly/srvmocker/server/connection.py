@@ -16,6 +16,7 @@ from aiohttp import StreamReader, web
 
 from ..request import Origin
 from ..responses.steps import reset
+from ..tls.subject import subject_of
 from .incoming import MockRequest
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         "_data",
         "_era",
         "_is_new",
+        "_known",
         "_task",
         "headers",
         "is_cut",
@@ -96,10 +98,17 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     record: ConnectionRecord
     origin: Origin
 
-    def __init__(self, server: HttpServer, listener: Listener, **options: Any) -> None:
+    def __init__(
+        self,
+        server: HttpServer,
+        listener: Listener,
+        known: ConnectionRecord | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(server, **options)
         self.server = server
         self.listener = listener
+        self._known = known
         self._era = server.era
         self.is_cut = False
         self.request_data = self._data = b""
@@ -109,9 +118,16 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless the connections were cut since this one was accepted."""
-        self.server.unconnected -= 1
-        self.record = self.server.log.open(transport)
-        self.origin = Origin(self.record.number, self.listener.locate)
+        connected = transport.get_extra_info("socket")
+        subject = None
+        if self._known is None:
+            self.server.unconnected -= 1
+            self.record = self.server.log.open(connected)
+        else:  # it has a record since before its handshake
+            self.record = self._known
+            self.record.hand_over(connected)
+            subject = subject_of(transport.get_extra_info("peercert"))
+        self.origin = Origin(self.record.number, self.listener.locate, subject)
         super().connection_made(transport)
         if self.server.stopping:
             self.server.abort()
@@ -217,7 +233,7 @@ class HttpServer(web.Server):
 
     Attributes:
         buffer: where the connections read into.
-        unconnected: connections that are accepted, but have not begun.
+        unconnected: connections that are accepted, but have not begun; not those under TLS.
         stopping: whether the connections are cut by us, for good.
         era: how often they were cut before.
     """
@@ -240,12 +256,19 @@ class HttpServer(web.Server):
         self.unconnected = 0
         self.stopping = False
 
-    def connect(self, listener: Listener) -> Connection:
-        """Return the protocol of a new connection."""
-        self.unconnected += 1
+    def connect(self, listener: Listener, known: ConnectionRecord | None = None) -> Connection:
+        """Return the protocol of a new connection.
+
+        Args:
+            listener: where it came in.
+            known: its record, if it has one already.
+        """
+        if known is None:
+            self.unconnected += 1
         return Connection(
             self,
             listener,
+            known,
             loop=self._running_loop,
             access_log=None,
             auto_decompress=False,

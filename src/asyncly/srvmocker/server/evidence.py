@@ -17,6 +17,7 @@ from ..waiting import Bell
 if TYPE_CHECKING:
     import asyncio
 
+    from ..tls import TlsFault
     from ..waiting import Wait
 
 __all__ = ["ConnectionLog", "ConnectionRecord"]
@@ -32,11 +33,14 @@ class ConnectionRecord:
 
     Attributes:
         number: its number on this service, from 1; `RecordedRequest.connection` is the same.
-        opened_at: `time.monotonic()` in seconds when it began; under TLS, after the handshake.
+        opened_at: `time.monotonic()` in seconds when it began; under TLS, before the handshake.
         closed_at: the same for its end; None while it is open.
         closed_by: `"client"` or `"server"`; None while it is open.
         was_reset: whether it ended by a reset (TCP RST) in place of an orderly close (FIN).
         requests: how many requests came over it, those that were no HTTP included.
+        handshake_error: why the TLS handshake failed, in words; None if it did not.
+        handshake_hint: what can be done about that; empty where nobody knows.
+        tls_fault: what was made to go wrong in the handshake; None for nothing.
     """
 
     __slots__ = (
@@ -47,20 +51,26 @@ class ConnectionRecord:
         "_socket",
         "closed_at",
         "closed_by",
+        "handshake_error",
+        "handshake_hint",
         "number",
         "opened_at",
         "requests",
+        "tls_fault",
         "was_reset",
     )
 
-    def __init__(self, number: int, transport: asyncio.BaseTransport, bell: Bell) -> None:
+    def __init__(self, number: int, connected: socket.socket | None, bell: Bell) -> None:
         self.number = number
         self.opened_at = monotonic()
         self.closed_at: float | None = None
         self.closed_by: Literal["client", "server"] | None = None
         self.was_reset = False
         self.requests = 0
-        self._socket: socket.socket | None = transport.get_extra_info("socket")
+        self.handshake_error: str | None = None
+        self.handshake_hint = ""
+        self.tls_fault: TlsFault | None = None
+        self._socket = connected
         self._bell = bell
         self._bytes: tuple[int, int] | None = None
         self._is_settled = False
@@ -132,14 +142,27 @@ class ConnectionRecord:
             self.note_end("client", was_reset=True)
         else:
             self.note_end("server", was_reset=self._is_to_be_reset())
-        assert self._end is not None  # noqa: S101 - for the type checker
-        self._socket = None
-        self.closed_by, self.was_reset = self._end
-        self.closed_at = monotonic()
+        self._note_closed()
         if task is None or task.done():
             self._settle()
         else:
             task.add_done_callback(self._settle)
+
+    def hand_over(self, connected: socket.socket) -> None:
+        """Go on with the socket of the transport: the handshake is over, and was its own."""
+        self._socket = connected
+
+    def fail(self, by: Literal["client", "server"], *, was_reset: bool = False) -> None:
+        """Note the end of a handshake that failed; `handshake_error` says why."""
+        self.note_end(by, was_reset=was_reset)
+        self._note_closed()
+        self._settle()
+
+    def _note_closed(self) -> None:
+        assert self._end is not None  # noqa: S101 - for the type checker
+        self._socket = None
+        self.closed_by, self.was_reset = self._end
+        self.closed_at = monotonic()
 
     def _settle(self, _: object = None) -> None:
         self._is_settled = True
@@ -152,7 +175,8 @@ class ConnectionRecord:
         try:
             info = raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
             state, received, sent = _TCP_INFO.unpack(info)
-        except (OSError, AttributeError, struct.error):  # it is closed; the kernel is too old
+        # It is closed, which uvloop says by a ValueError; the kernel is too old.
+        except (OSError, ValueError, AttributeError, struct.error):
             return self._bytes
         self._bytes = received - (state in _FIN_CAME), sent
         return self._bytes
@@ -162,7 +186,7 @@ class ConnectionRecord:
         try:
             assert self._socket is not None  # noqa: S101 - for the type checker
             linger = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(NO_LINGER))
-        except OSError:  # over TLS it is closed already
+        except (OSError, ValueError):  # over TLS it is closed already; uvloop: a ValueError
             return False
         return bool(linger == NO_LINGER)
 
@@ -172,7 +196,9 @@ class ConnectionRecord:
         traffic = "" if passed is None else f", {passed[0]} bytes in, {passed[1]} out"
         how = " by a reset" if self.was_reset else ""
         end = "open" if self.is_open else f"closed by the {self.closed_by}{how}"
-        return f"connection {self.number}: {end}, {numbered(self.requests, 'request')}{traffic}"
+        failed = f"; {self.handshake_error}" if self.handshake_error else ""
+        requests = numbered(self.requests, "request")
+        return f"connection {self.number}: {end}, {requests}{traffic}{failed}"
 
     def __repr__(self) -> str:
         return f"<ConnectionRecord {self}>"
@@ -190,9 +216,9 @@ class ConnectionLog:
         self._numbers = count(1)
         self._bell = Bell()
 
-    def open(self, transport: asyncio.BaseTransport) -> ConnectionRecord:
-        """Record a new connection."""
-        record = ConnectionRecord(next(self._numbers), transport, self._bell)
+    def open(self, connected: socket.socket | None) -> ConnectionRecord:
+        """Record a new connection, under TLS before its handshake."""
+        record = ConnectionRecord(next(self._numbers), connected, self._bell)
         self._records.append(record)
         self._bell.ring()
         return record

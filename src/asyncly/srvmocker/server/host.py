@@ -69,7 +69,7 @@ class Serving:
         """Accept connections at every listener that is up."""
         for listener in tuple(self._listeners):
             if listener.state == "up" and listener not in self._acceptors and not self.is_over:
-                acceptor = self._acceptors[listener] = listener.accept(self._server.connect)
+                acceptor = self._acceptors[listener] = listener.accept(self._server)
                 await acceptor.start()
 
     def resume_later(self) -> None:

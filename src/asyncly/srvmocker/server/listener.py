@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import sys
 from contextlib import suppress
 from functools import partial
@@ -12,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
+from .handshake import Handshake
 from .outage import dig_hole, empty_queue, hold, listen_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from .connection import HttpServer
+    from .handshake import Security
     from .outage import State
+
+    _Shake = Callable[[socket.socket], Coroutine[None, None, None]]
 
 __all__ = ["Acceptor", "Listener"]
 
@@ -32,23 +36,22 @@ class Listener:
     Args:
         host: the address or name to bind to.
         port: the port; 0 lets the system choose a free one.
-        ssl_context: serves TLS with it; None serves plain HTTP.
+        security: serves TLS with this context, or as a `Tls` says; None serves plain HTTP.
         known_as: the URL that clients ask for, where that is another one than its own.
 
     Raises:
         TypeError: an argument is of the wrong type.
         ValueError: there is no such port.
+        ImportError: a `Tls` needs the extra `tls`.
     """
 
     def __init__(
         self,
         host: str,
         port: int,
-        ssl_context: ssl.SSLContext | None = None,
+        security: Security | None = None,
         known_as: URL | None = None,
     ) -> None:
-        if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
-            raise TypeError(f"ssl_context takes an ssl.SSLContext, got {ssl_context!r}")
         if not isinstance(host, str):
             raise TypeError(f"host takes an address or a name, such as '127.0.0.1', got {host!r}")
         if isinstance(port, bool) or not isinstance(port, int):
@@ -56,7 +59,7 @@ class Listener:
         if not 0 <= port <= 65535:
             raise ValueError(f"port takes a number from 0 to 65535, got {port}")
         self._address = (host, port)
-        self._ssl_context = ssl_context
+        self.handshake = None if security is None else Handshake(security)
         self._socket: socket.socket | None = None
         self._bound_to: tuple[Any, ...] | None = None
         self._url: URL | None = None
@@ -79,7 +82,7 @@ class Listener:
     @property
     def tls(self) -> bool:
         """Whether it speaks TLS."""
-        return self._ssl_context is not None
+        return self.handshake is not None
 
     @property
     def is_bound(self) -> bool:
@@ -113,18 +116,19 @@ class Listener:
         """Return the URL that its clients asked for, without a path."""
         return self._known_as or self.url
 
-    def accept(self, connect: Callable[[Listener], asyncio.Protocol]) -> Acceptor:
+    def accept(self, server: HttpServer) -> Acceptor:
         """Return what accepts connections in the running loop, once it is started.
 
         The port stays bound when the accepting ends: a duplicate of the socket is served.
 
         Args:
-            connect: makes the protocol of a connection to this listener.
+            server: gets the connections.
 
         Raises:
             OSError: the address cannot be bound.
         """
-        return Acceptor(self.bind().dup(), partial(connect, self), self._ssl_context)
+        shake = None if self.handshake is None else partial(self.handshake.shake, self, server)
+        return Acceptor(self.bind().dup(), partial(server.connect, self), shake)
 
     def enter(self, state: State) -> None:
         """Let the port be served, or go on without anybody who serves it.
@@ -162,18 +166,18 @@ class Acceptor:
     Args:
         served: the listening socket; it is closed when the accepting ends.
         connect: makes the protocol of a connection.
-        ssl_context: for TLS.
+        shake: begins a connection under TLS: it takes over the socket.
     """
 
     def __init__(
         self,
         served: socket.socket,
         connect: Callable[[], asyncio.Protocol],
-        ssl_context: ssl.SSLContext | None,
+        shake: _Shake | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connect = connect
-        self._ssl_context = ssl_context
+        self._shake = shake
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         # Sockets that nothing else closes yet: a task cancelled before its first step does not.
@@ -182,9 +186,9 @@ class Acceptor:
 
     async def start(self) -> None:
         """Accept from now on."""
-        if self._ssl_context is not None:
+        if self._shake is not None:
             self._served.setblocking(False)
-            self._spawn(self._served, self._accept())
+            self._spawn(self._served, self._accept(self._shake))
             return
         # Cancelled while it started serving, create_server would leave it serving.
         self._server = await self._loop.create_server(
@@ -200,22 +204,17 @@ class Acceptor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _accept(self) -> None:
+    async def _accept(self, shake: _Shake) -> None:
         """Accept TLS by hand: asyncio's own server would forget the handshakes under way."""
         self._unclaimed.discard(self._served)
         with self._served:
             while True:
                 connection, _ = await self._loop.sock_accept(self._served)
-                self._spawn(connection, self._shake_hands(connection))
+                self._spawn(connection, self._shake_hands(shake, connection))
 
-    async def _shake_hands(self, connection: socket.socket) -> None:
+    async def _shake_hands(self, shake: _Shake, connection: socket.socket) -> None:
         self._unclaimed.discard(connection)
-        try:
-            await self._loop.connect_accepted_socket(
-                self._connect, connection, ssl=self._ssl_context
-            )
-        except OSError:  # the client refused the certificate, spoke plain HTTP, or left
-            connection.close()
+        await shake(connection)
 
     def pause(self) -> None:
         """Accept no more; connections that are accepted already still begin, in the next turn."""

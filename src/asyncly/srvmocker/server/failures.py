@@ -1,0 +1,78 @@
+"""Why a handshake failed, in words."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import Literal, NamedTuple
+
+from ..text import shorten
+from ..tls.alerts import ALERTS, alert_name
+
+__all__ = ["CUT", "Failure", "explain"]
+
+CUT = "the service stopped, or went down, within the handshake"
+HANDSHAKE = 0x16
+"""How TLS begins: the type of the first record (RFC 8446 §5.1)."""
+
+_ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(\w+)")
+_ABOUT_THE_CERTIFICATE = frozenset(range(42, 47)) | {48}
+_TRUST_US = (
+    "let the client trust the authority: service.tls.client_context(), service.tls.ca_pem, "
+    "or service.tls.env() in a subprocess"
+)
+_TRUST_YOURS = "let the client trust the authority of your ssl_context"
+_SHOW_OURS = "service.tls.client_context() shows a certificate, service.tls.client_cert_pem is one"
+
+
+class Failure(NamedTuple):
+    """Why it failed, what can be done about that, and who ended it."""
+
+    reason: str
+    hint: str = ""
+    by: Literal["client", "server"] = "server"
+    was_reset: bool = False
+
+
+def explain(error: OSError, began: bytes, *, ours: bool) -> Failure:
+    """Return why a handshake failed.
+
+    Args:
+        error: what it raised.
+        began: what the client began with.
+        ours: whether the certificate is of our authority.
+    """
+    if began and began[0] != HANDSHAKE:
+        line = began.partition(b"\n")[0].rstrip(b"\r").decode("latin-1")
+        return Failure(f"no TLS: it began with {shorten(line)}", "the URL begins with https://")
+    if isinstance(error, ssl.SSLError):
+        return _explain_tls(error, ours=ours)
+    if isinstance(error, ConnectionAbortedError) and error.errno is None:  # the loop's own
+        return Failure("the client did not finish the handshake in time")
+    was_reset = error.errno is not None
+    if not began:
+        return Failure("the client left before it began", by="client", was_reset=was_reset)
+    # Those of asyncio refuse a certificate so: it drops their alerts too.
+    hint = _TRUST_US if ours else _TRUST_YOURS
+    return Failure("the client left when it had the certificate", hint, "client", was_reset)
+
+
+def _explain_tls(error: ssl.SSLError, *, ours: bool) -> Failure:
+    reason = error.reason or str(error)
+    said = _ALERT.fullmatch(reason)
+    number = None if said is None else ALERTS.get(said[1].lower())
+    if number is not None:
+        what = " the certificate" if number in _ABOUT_THE_CERTIFICATE else ""
+        hint = (_TRUST_US if ours else _TRUST_YOURS) if what else ""
+        return Failure(
+            f"the client refused{what}: {alert_name(number)} (TLS alert {number})", hint, "client"
+        )
+    if reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+        return Failure("the client showed no certificate", _SHOW_OURS if ours else "")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = error.verify_message
+        return Failure(f"the client's certificate is refused: {why}", _SHOW_OURS if ours else "")
+    if reason in ("UNSUPPORTED_PROTOCOL", "NO_SHARED_CIPHER"):
+        what = "version" if reason == "UNSUPPORTED_PROTOCOL" else "cipher"
+        return Failure(f"client and server share no {what} of TLS")
+    return Failure(f"the handshake failed: {reason.lower().replace('_', ' ')}")
