@@ -127,7 +127,11 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             self.record = self._known
             self.record.hand_over(connected)
             subject = subject_of(transport.get_extra_info("peercert"))
-        self.origin = Origin(self.record.number, self.listener.locate, subject)
+        locate = self.listener.locate
+        if self.listener.also_plain:
+            plain = self._known is None
+            locate = self.listener.locate_plain if plain else self.listener.locate_secure
+        self.origin = Origin(self.record.number, locate, subject)
         super().connection_made(transport)
         if self.server.stopping:
             self.server.abort()

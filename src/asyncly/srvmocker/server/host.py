@@ -9,8 +9,11 @@ from functools import partial
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Self
 
+from ..tls import Tls
 from ..waiting import Bell, cross, in_turn
 from .evidence import ConnectionLog
+from .handshake import Handshake
+from .listener import Listener
 from .outage import Outage, ServiceStopped, check_kind
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from ..waiting import Wait
     from .connection import HttpServer
     from .evidence import ConnectionRecord
-    from .listener import Acceptor, Listener
+    from .listener import Acceptor
     from .outage import OutageKind, State
 
 __all__ = ["Host", "Serving"]
@@ -270,6 +273,25 @@ class Host(ABC):
         return Outage(self, kind)
 
     # --- doors --------------------------------------------------------------------------
+
+    def make_door(self, known_as: URL, *, tls: bool, plain: bool) -> Listener:
+        """Return a listener on this machine, for `open_door`.
+
+        Over TLS it shows certificates of our authority, and does what `tls=` says of the host.
+
+        Args:
+            known_as: the URL that clients ask for.
+            tls: whether it speaks TLS.
+            plain: whether it speaks plain HTTP; with both it does what a client does.
+
+        Raises:
+            ImportError: TLS needs the extra `tls`.
+        """
+        if not tls:
+            return Listener("127.0.0.1", 0, known_as=known_as)
+        own = self._listener.handshake
+        security = Handshake(Tls()) if own is None or own.kit is None else own
+        return Listener("127.0.0.1", 0, security, known_as, also_plain=plain)
 
     def open_door(self, door: Listener) -> Wait[None]:
         """Serve one more listener wherever this host is served, in the state of its own port.

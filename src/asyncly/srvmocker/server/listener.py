@@ -13,6 +13,7 @@ from yarl import URL
 
 from .handshake import Handshake
 from .outage import dig_hole, empty_queue, hold, listen_again
+from .peek import begins_with_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -38,6 +39,8 @@ class Listener:
         port: the port; 0 lets the system choose a free one.
         security: serves TLS with this context, or as a `Tls` says; None serves plain HTTP.
         known_as: the URL that clients ask for, where that is another one than its own.
+        also_plain: serves plain HTTP too, told apart by the first byte. What TLS needs is made
+            for the first client that speaks it then.
 
     Raises:
         TypeError: an argument is of the wrong type.
@@ -49,8 +52,10 @@ class Listener:
         self,
         host: str,
         port: int,
-        security: Security | None = None,
+        security: Security | Handshake | None = None,
         known_as: URL | None = None,
+        *,
+        also_plain: bool = False,
     ) -> None:
         if not isinstance(host, str):
             raise TypeError(f"host takes an address or a name, such as '127.0.0.1', got {host!r}")
@@ -59,7 +64,10 @@ class Listener:
         if not 0 <= port <= 65535:
             raise ValueError(f"port takes a number from 0 to 65535, got {port}")
         self._address = (host, port)
-        self.handshake = None if security is None else Handshake(security)
+        self.also_plain = also_plain
+        self._security = security
+        if not also_plain:
+            self.handshake  # noqa: B018 - what is missing for it is told now
         self._socket: socket.socket | None = None
         self._bound_to: tuple[Any, ...] | None = None
         self._url: URL | None = None
@@ -81,8 +89,20 @@ class Listener:
 
     @property
     def tls(self) -> bool:
-        """Whether it speaks TLS."""
-        return self.handshake is not None
+        """Whether it speaks nothing but TLS."""
+        return self._security is not None and not self.also_plain
+
+    @property
+    def handshake(self) -> Handshake | None:
+        """What begins a connection under TLS; None if it speaks plain HTTP only.
+
+        Raises:
+            ImportError: a `Tls` needs the extra `tls`.
+        """
+        security = self._security
+        if security is not None and not isinstance(security, Handshake):
+            security = self._security = Handshake(security)
+        return security
 
     @property
     def is_bound(self) -> bool:
@@ -116,6 +136,14 @@ class Listener:
         """Return the URL that its clients asked for, without a path."""
         return self._known_as or self.url
 
+    def locate_plain(self) -> URL:
+        """Return the same, for a client that spoke plain HTTP."""
+        return self.locate().with_scheme("http")
+
+    def locate_secure(self) -> URL:
+        """Return the same, for a client that spoke TLS."""
+        return self.locate().with_scheme("https")
+
     def accept(self, server: HttpServer) -> Acceptor:
         """Return what accepts connections in the running loop, once it is started.
 
@@ -127,8 +155,34 @@ class Listener:
         Raises:
             OSError: the address cannot be bound.
         """
-        shake = None if self.handshake is None else partial(self.handshake.shake, self, server)
+        shake: _Shake | None = None
+        if self.also_plain:
+            shake = partial(self._tell_apart, server)
+        elif self.handshake is not None:
+            shake = partial(self.handshake.shake, self, server)
         return Acceptor(self.bind().dup(), partial(server.connect, self), shake)
+
+    async def _tell_apart(self, server: HttpServer, raw: socket.socket) -> None:
+        """Begin a connection, under TLS or plain, as its client does."""
+        try:
+            is_secure = await begins_with_tls(raw)
+        except BaseException:
+            raw.close()
+            raise
+        if not is_secure:
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(partial(server.connect, self), raw)
+            return
+        try:
+            handshake = self.handshake
+        except ImportError as error:
+            with raw:
+                record = server.log.open(raw)
+                record.handshake_error = str(error)
+                record.fail("server")
+            return
+        assert handshake is not None  # noqa: S101 - for the type checker
+        await handshake.shake(self, server, raw)
 
     def enter(self, state: State) -> None:
         """Let the port be served, or go on without anybody who serves it.
@@ -166,7 +220,7 @@ class Acceptor:
     Args:
         served: the listening socket; it is closed when the accepting ends.
         connect: makes the protocol of a connection.
-        shake: begins a connection under TLS: it takes over the socket.
+        shake: begins a connection by hand: it takes over the socket.
     """
 
     def __init__(

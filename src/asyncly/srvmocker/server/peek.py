@@ -5,10 +5,21 @@ from __future__ import annotations
 import asyncio
 import socket
 
-__all__ = ["TLS_RECORD", "peek"]
+__all__ = ["begins_with_tls", "peek"]
 
-TLS_RECORD = b"\x16"
+_HANDSHAKE = b"\x16"
 """What every TLS connection begins with: the type of a record that shakes hands (RFC 8446 §5.1)."""
+
+
+async def begins_with_tls(raw: socket.socket) -> bool:
+    """Wait for the first byte of a connection and tell whether it speaks TLS.
+
+    One that ends without a word does not, nor does any where the loop cannot tell (Windows).
+    """
+    try:
+        return await peek(raw) == _HANDSHAKE
+    except (OSError, NotImplementedError):
+        return False
 
 
 async def peek(raw: socket.socket) -> bytes:
