@@ -356,3 +356,19 @@ def test_nothing_is_logged_and_nothing_warns(run: str) -> None:
         check=False,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
+
+
+@pytest.mark.parametrize("tls", [None, True])
+async def test_the_tasks_of_the_server_may_be_cancelled_before_it_is_left(tls: bool | None) -> None:
+    """As a loop does when it is closed: it cancels all tasks, in any order."""
+    before = asyncio.all_tasks()
+    async with start_service(ROUTES, tls=tls) as service:
+        service.register("fact", RawResponse("Meow."))
+        async with connect(service.url):
+            await asyncio.sleep(0)
+            tasks = asyncio.all_tasks() - before
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
+    assert asyncio.all_tasks() == before

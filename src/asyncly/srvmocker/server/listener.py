@@ -272,6 +272,8 @@ class Acceptor:
 
     def pause(self) -> None:
         """Accept no more; connections that are accepted already still begin, in the next turn."""
+        if self._served.fileno() < 0:
+            return  # its task is over: a loop that is closed cancels tasks in any order
         with suppress(NotImplementedError):  # Windows: the loop has no readers
             self._loop.remove_reader(self._served)
 
