@@ -358,8 +358,8 @@ def test_nothing_is_logged_and_nothing_warns(run: str) -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
 
 
-@pytest.mark.parametrize("tls", [None, True])
-async def test_the_tasks_of_the_server_may_be_cancelled_before_it_is_left(tls: bool | None) -> None:
+@pytest.mark.parametrize("tls", [False, True])
+async def test_the_tasks_of_the_server_may_be_cancelled_before_it_is_left(tls: bool) -> None:
     """As a loop does when it is closed: it cancels all tasks, in any order."""
     before = asyncio.all_tasks()
     async with start_service(ROUTES, tls=tls) as service:

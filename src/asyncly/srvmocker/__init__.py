@@ -17,6 +17,10 @@ from .exceptions import (
     UnknownHandlerError,
     WebSocketScriptError,
 )
+from .interception import (
+    MockNetwork,
+    intercept,
+)
 from .journal import (
     Exchange,
     WebSocketMessage,
@@ -135,6 +139,7 @@ __all__ = [
     "Mismatch",
     "MissingFinalChunk",
     "MissingResponseError",
+    "MockNetwork",
     "MockProxyService",
     "MockRoute",
     "MockService",
@@ -171,6 +176,7 @@ __all__ = [
     "WebSocketScriptError",
     "WireResponse",
     "YamlResponse",
+    "intercept",
     "start_proxy",
     "start_service",
     "ws",
