@@ -13,13 +13,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
-    from asyncly.srvmocker import MockProxyService, MockRoute, MockService
+    from asyncly.srvmocker import MockNetwork, MockProxyService, MockRoute, MockService
     from asyncly.srvmocker.fixtures import Attachments
     from asyncly.srvmocker.server.host import Host
 
-__all__ = ["MockServiceWarning", "mock_proxy", "mock_routes", "mock_service"]
+__all__ = [
+    "MockServiceWarning",
+    "mock_network",
+    "mock_origins",
+    "mock_proxy",
+    "mock_routes",
+    "mock_service",
+]
 
 _MARKER = "mock_service(strict=..., routes=..., thread=...)"
 _ARGUMENTS = ("strict", "routes", "thread")
@@ -49,6 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{_MARKER}: strict fails the test on unmatched requests, errors and unused responses; "
         "routes declares the routes in place of the fixture mock_routes; thread=True serves on "
         "a thread, for tests that block their loop.",
+    )
+    config.addinivalue_line(
+        "markers",
+        "mock_network('api.github.com', ..., patch=...): the origins that the fixture "
+        "mock_network answers for, in place of the fixture mock_origins; patch=True redirects "
+        "this process to them.",
     )
 
 
@@ -80,6 +93,28 @@ def mock_proxy(request: pytest.FixtureRequest) -> Iterator[MockProxyService]:
     from asyncly.srvmocker.fixtures import FixtureProxy
 
     yield from _provide(FixtureProxy(), request, _options(request.node))
+
+
+@pytest.fixture
+def mock_origins() -> Iterable[str] | Mapping[str, MockService]:
+    """Declare the origins of `mock_network`: override this fixture in your module or conftest.
+
+    A list is answered by `mock_service`, a mapping by the services in it.
+    """
+    return ()
+
+
+@pytest.fixture
+def mock_network(
+    request: pytest.FixtureRequest,
+    mock_service: MockService,
+    mock_origins: Iterable[str] | Mapping[str, MockService],
+) -> Iterator[MockNetwork]:
+    """Give a network on which `mock_service` answers for the origins of `mock_origins`."""
+    from asyncly.srvmocker.fixtures import make_network
+
+    with make_network(request.node, mock_service, mock_origins) as network:
+        yield network
 
 
 def _provide(host: Any, request: pytest.FixtureRequest, options: dict[str, Any]) -> Iterator[Any]:

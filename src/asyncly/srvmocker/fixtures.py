@@ -10,18 +10,23 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .interception import MockNetwork, intercept
 from .proxy import MockProxyService
 from .service import MockService
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pytest
     from yarl import URL
 
     from .responses import BaseMockResponse
     from .server.host import Host, Serving
 
-__all__ = ["Attachments", "FixtureProxy", "FixtureService", "ServingThread"]
+__all__ = ["Attachments", "FixtureProxy", "FixtureService", "ServingThread", "make_network"]
 
 
 class Attachments:
@@ -152,6 +157,49 @@ class FixtureProxy(MockProxyService):
         """Where the proxy listens: give it to the client as its proxy."""
         self.attachments.touch()
         return super().url
+
+
+_NETWORK_MARKER = "mock_network('api.github.com', ..., patch=...)"
+
+
+def make_network(
+    item: pytest.Item, service: MockService, origins: Iterable[str] | Mapping[str, MockService]
+) -> MockNetwork:
+    """Return the network of a test, not entered yet.
+
+    Args:
+        item: the test; the nearest of its markers wins.
+        service: what answers for the origins of the markers, and for those of a list.
+        origins: what the fixture `mock_origins` gives.
+
+    Raises:
+        pytest.UsageError: a marker is wrong, or there is no origin at all.
+    """
+    options: dict[str, Any] = {}
+    for marker in item.iter_markers("mock_network"):
+        wrong = [value for value in marker.args if not isinstance(value, str)]
+        if wrong or set(marker.kwargs) - {"patch"}:
+            got = ", ".join([*map(repr, wrong), *sorted(set(marker.kwargs) - {"patch"})])
+            raise _usage_error(item, f"the marker is {_NETWORK_MARKER}; got {got}")
+        options = {**({"origins": marker.args} if marker.args else {}), **marker.kwargs, **options}
+    origins = options.pop("origins", origins)
+    if not origins:
+        raise _usage_error(
+            item,
+            "mock_network has no origins: override the fixture mock_origins, or mark the test "
+            f"with @pytest.mark.{_NETWORK_MARKER}",
+        )
+    if isinstance(origins, Mapping):
+        return intercept(origins, **options)
+    if isinstance(origins, str):
+        origins = (origins,)
+    return intercept(dict.fromkeys(origins, service), **options)
+
+
+def _usage_error(item: pytest.Item, text: str) -> Exception:
+    import pytest
+
+    return pytest.UsageError(f"{item.nodeid}: {text}")
 
 
 def _in_trio() -> bool:

@@ -353,7 +353,6 @@ class Host(ABC):
             call: how the user called it, for messages.
             patience: seconds that it waits for another change to end; 0 refuses it.
         """
-
         has_turn = False
 
         def take_turn() -> bool:
