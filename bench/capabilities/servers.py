@@ -26,14 +26,17 @@ class Ours:
             assert requests.get(str(mock_service.url / "fact"), timeout=2).json() == {"n": 1}
     """)
 
+    hard_coded = True
+
     @asynccontextmanager
-    async def serve(self, *, answer=None):
-        from asyncly.srvmocker import JsonResponse, MockRoute, start_service
+    async def serve(self, *, answer=None, hard_coded=False):
+        from asyncly.srvmocker import JsonResponse, MockRoute, intercept, start_service
 
         async with start_service([MockRoute("GET", "/fact", "fact")]) as service:
             service.register("fact", answer or JsonResponse({"n": 1}))
             self.service, self.url = service, str(service.url).rstrip("/")
-            yield
+            async with intercept({HARD_CODED: service} if hard_coded else {}, patch=hard_coded):
+                yield
 
     def asking(self, called):
         from asyncly.srvmocker import BaseMockResponse, JsonResponse
