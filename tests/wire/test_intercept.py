@@ -22,6 +22,7 @@ from asyncly.srvmocker import (
     start_service,
 )
 from asyncly.srvmocker.fixtures import ServingThread
+from asyncly.srvmocker.interception.patching import REDIRECTION
 
 from .conftest import ROUTES
 from .test_leaving import nothing_is_left
@@ -135,6 +136,39 @@ async def test_a_block_may_be_entered_again_but_not_twice(service: MockService) 
             assert str(caught.value) == (
                 "<MockNetwork 'https://api.shop.test', open> is entered already"
             )
+
+
+async def test_what_was_given_serves_again_when_the_block_is_entered_again(
+    service: MockService,
+) -> None:
+    """The doors have other ports then, so nothing of the first time is remembered."""
+    net = intercept({ORIGIN: service})
+    async with net:
+        session = aiohttp.ClientSession(connector=net.aiohttp_connector())
+        assert (await session.get(URL)).status == 200
+    async with net, session:
+        assert (await session.get(URL)).status == 200
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_a_block_that_cannot_begin_closes_its_doors(
+    on_thread: MockService, asynchronous: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(REDIRECTION, "add", fail)
+    net = intercept({ORIGIN: on_thread}, patch=True)
+    with pytest.raises(OSError, match="no space left"):
+        if asynchronous:
+            await net.__aenter__()
+        else:
+            await asyncio.to_thread(net.__enter__)
+    assert repr(net) == "<MockNetwork 'https://api.shop.test', patch, closed>"
+    door = net._doors.find("api.shop.test", 443)
+    assert door is not None
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(*door)
 
 
 async def test_the_service_may_end_first(service: MockService) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import aiohttp
 import aiohttp.connector
 import anyio
+import anyio.streams.tls
 import certifi
 import httpx
 import httpx2
@@ -37,6 +38,7 @@ from asyncly.srvmocker import (
     RawResponse,
     WebSocketResponse,
     intercept,
+    start_service,
     ws,
 )
 from asyncly.srvmocker.fixtures import ServingThread
@@ -186,9 +188,24 @@ def call_websockets_sync(net: MockNetwork, before: bool) -> Any:
 async def call_asyncio(net: MockNetwork, before: bool) -> Any:
     async with net:
         reader, writer = await asyncio.open_connection(HOST, 443, ssl=True)
+        assert names_in(writer.get_extra_info("peercert")) == {HOST}
         writer.write(RAW)
         answer = await reader.read()
         writer.transport.abort()
+    return json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+def names_in(certificate: Any) -> set[str]:
+    return {name for _, name in certificate["subjectAltName"]}
+
+
+async def call_anyio(net: MockNetwork, before: bool) -> Any:
+    async with net:
+        stream = await anyio.connect_tcp(HOST, 443, tls=True, tls_standard_compatible=False)
+        async with stream:
+            assert names_in(stream.extra(anyio.streams.tls.TLSAttribute.peer_certificate)) == {HOST}
+            await stream.send(RAW)
+            answer = b"".join([part async for part in stream])
     return json.loads(answer.partition(b"\r\n\r\n")[2])
 
 
@@ -257,6 +274,8 @@ TABLE = {
     "websockets, sync": Row("", YES, call_websockets_sync),
     "asyncio.open_connection": Row("", YES, call_asyncio, on_asyncio),
     "asyncio.open_connection on uvloop": Row("", YES, call_asyncio, on_uvloop),
+    "anyio.connect_tcp on asyncio": Row("", YES, call_anyio, on_asyncio),
+    "anyio.connect_tcp on trio": Row("", YES, call_anyio, on_trio),
     "trio.open_ssl_over_tcp_stream": Row("", YES, call_trio, on_trio),
     "aiohttp with ssl=context": Row(CERTIFICATE, CERTIFICATE, call_aiohttp_context, on_asyncio),
     "requests with verify=path": Row(CERTIFICATE, CERTIFICATE, call_requests_verify),
@@ -484,6 +503,20 @@ async def test_a_session_of_aiohttp_goes_through_several_blocks(service: MockSer
         with pytest.raises(aiohttp.ClientConnectorDNSError):
             await session.get(FACT_URL)
     service.assert_called("fact", times=2)
+
+
+async def test_a_session_forgets_where_a_host_was_before_the_block(service: MockService) -> None:
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as session, start_service(ROUTES) as real:
+        real.register("fact", RawResponse("Woof."))
+        url = f"http://localhost:{real.url.port}/fact"
+        async with session.get(url) as answer:
+            assert await answer.text() == "Woof."
+        origin = url.removesuffix("/fact")
+        async with intercept({origin: service}, patch=True), session.get(url) as answer:
+            assert await answer.json() == FACT
+        async with session.get(url) as answer:
+            assert await answer.text() == "Woof."
 
 
 async def test_many_requests_at_once_of_one_session(service: MockService) -> None:

@@ -98,6 +98,7 @@ def aiohttp_trusts(bundle: str) -> Iterator[None]:
 @functools.lru_cache(maxsize=4)
 def _make_context(bundle: str) -> ssl.SSLContext:
     """Return a context as aiohttp makes one; it is kept, because reading a bundle is slow."""
-    context = ssl.create_default_context(cafile=bundle)
+    context = ssl.create_default_context()
+    context.load_verify_locations(bundle)
     context.set_alpn_protocols(["http/1.1"])
     return context
