@@ -28,7 +28,7 @@ from asyncly.srvmocker import (
     SrvMockerError,
     start_service,
 )
-from asyncly.srvmocker.fixtures import ServingThread
+from asyncly.srvmocker.server.thread import ServingThread
 
 from .conftest import ROUTES, connect
 

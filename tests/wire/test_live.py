@@ -30,7 +30,7 @@ from asyncly.srvmocker import (
     StreamClosedError,
     start_service,
 )
-from asyncly.srvmocker.fixtures import ServingThread
+from asyncly.srvmocker.server.thread import ServingThread
 
 from .conftest import connect
 

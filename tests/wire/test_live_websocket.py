@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect as ws_client
 from websockets.sync.client import connect as ws_client_in_a_thread
 
 from asyncly.srvmocker import LiveStream, MockRoute, MockService, StreamClosedError, start_service
-from asyncly.srvmocker.fixtures import ServingThread
+from asyncly.srvmocker.server.thread import ServingThread
 
 from .conftest import connect
 

@@ -10,8 +10,11 @@ from .comparing import (
     Mismatch,
 )
 from .exceptions import (
+    BlockedLoopError,
+    BlockedLoopWarning,
     MissingResponseError,
     SequenceExhausted,
+    ServiceThreadError,
     SrvMockerError,
     StreamClosedError,
     UnknownHandlerError,
@@ -95,12 +98,18 @@ from .service import (
     MockService,
     start_service,
 )
+from .threaded import (
+    run_proxy,
+    run_service,
+)
 
 __all__ = [
     "BadEncoding",
     "BadStatusLine",
     "Barrier",
     "BaseMockResponse",
+    "BlockedLoopError",
+    "BlockedLoopWarning",
     "CallbackResponse",
     "ChanceResponse",
     "ChunkedResponse",
@@ -147,6 +156,7 @@ __all__ = [
     "SequenceResponse",
     "Serializer",
     "ServerSentEvent",
+    "ServiceThreadError",
     "SrvMockerError",
     "SseResponse",
     "StaleConnection",
@@ -163,6 +173,8 @@ __all__ = [
     "WebSocketScriptError",
     "WireResponse",
     "YamlResponse",
+    "run_proxy",
+    "run_service",
     "start_proxy",
     "start_service",
     "ws",

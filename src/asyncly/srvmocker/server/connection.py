@@ -110,7 +110,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless the connections were cut since this one was accepted."""
         self.server.unconnected -= 1
-        self.record = self.server.log.open(transport)
+        self.record = self.server.log.open(transport.get_extra_info("socket"))
         self.origin = Origin(self.record.number, self.listener.locate)
         super().connection_made(transport)
         if self.server.stopping:
@@ -280,6 +280,11 @@ class HttpServer(web.Server):
         request.received_at = monotonic()
         return request
 
+    @property
+    def open_connections(self) -> list[Connection]:
+        """The connections that are open."""
+        return [item for item in self.connections if isinstance(item, Connection)]
+
     def abort(self) -> None:
         """Close every connection now, sent or not; their tasks end in the next turns."""
         self.stopping = True
@@ -295,9 +300,8 @@ class HttpServer(web.Server):
     def cut_now(self) -> None:
         """Reset every connection; their tasks end in the next turns of the loop."""
         self.era += 1
-        for connection in self.connections:
-            if isinstance(connection, Connection):
-                connection.cut()
+        for connection in self.open_connections:
+            connection.cut()
 
     async def close_those_of(self, listener: Listener) -> None:
         """Close the connections of one listener, and wait a few turns until their tasks ended."""
@@ -306,8 +310,8 @@ class HttpServer(web.Server):
 
     def close_now(self, listener: Listener) -> None:
         """Close the connections of one listener; their tasks end in the next turns of the loop."""
-        for connection in self.connections:
-            if isinstance(connection, Connection) and connection.listener is listener:
+        for connection in self.open_connections:
+            if connection.listener is listener:
                 connection.abort()
 
     async def stop(self) -> None:

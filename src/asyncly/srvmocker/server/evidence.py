@@ -6,10 +6,12 @@ import socket
 import struct
 import sys
 from collections import deque
+from contextlib import suppress
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
+from ..journal import snapshot
 from ..report import count as numbered
 from ..responses.steps import NO_LINGER
 from ..waiting import Bell
@@ -53,14 +55,14 @@ class ConnectionRecord:
         "was_reset",
     )
 
-    def __init__(self, number: int, transport: asyncio.BaseTransport, bell: Bell) -> None:
+    def __init__(self, number: int, raw: socket.socket | None, bell: Bell) -> None:
         self.number = number
         self.opened_at = monotonic()
         self.closed_at: float | None = None
         self.closed_by: Literal["client", "server"] | None = None
         self.was_reset = False
         self.requests = 0
-        self._socket: socket.socket | None = transport.get_extra_info("socket")
+        self._socket = raw
         self._bell = bell
         self._bytes: tuple[int, int] | None = None
         self._is_settled = False
@@ -190,19 +192,20 @@ class ConnectionLog:
         self._numbers = count(1)
         self._bell = Bell()
 
-    def open(self, transport: asyncio.BaseTransport) -> ConnectionRecord:
+    def open(self, raw: socket.socket | None) -> ConnectionRecord:
         """Record a new connection."""
-        record = ConnectionRecord(next(self._numbers), transport, self._bell)
+        record = ConnectionRecord(next(self._numbers), raw, self._bell)
         self._records.append(record)
         self._bell.ring()
         return record
 
     def forget_closed(self) -> None:
         """Forget the connections that are no more."""
-        for record in tuple(self._records):
+        for record in self.all():
             if not record.is_open:
-                self._records.remove(record)
+                with suppress(ValueError, IndexError):  # another thread was quicker
+                    self._records.remove(record)
 
     def all(self) -> tuple[ConnectionRecord, ...]:
         """Return the records, in the order in which they were opened."""
-        return tuple(self._records)
+        return snapshot(self._records)
