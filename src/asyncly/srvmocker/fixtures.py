@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .responses import BaseMockResponse
     from .server.host import Host, Serving
-    from .server.watchdog import Ward
+    from .server.standstill import Ward
 
 __all__ = ["Attachments", "FixtureProxy", "FixtureService"]
 

@@ -143,9 +143,8 @@ class Bell:
                 if satisfied():
                     return True
                 left = threading.TIMEOUT_MAX if end is None else end - monotonic()
-                if left <= 0:
-                    return False
-                news.wait(min(left, threading.TIMEOUT_MAX))
+                if not news.wait(min(max(left, 0), threading.TIMEOUT_MAX)):
+                    return satisfied()
         finally:
             stop()
 

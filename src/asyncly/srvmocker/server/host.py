@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .evidence import ConnectionRecord
     from .listener import Acceptor, Listener
     from .outage import OutageKind, State
-    from .watchdog import Ward
+    from .standstill import Ward
 
 __all__ = ["Host", "Serving"]
 

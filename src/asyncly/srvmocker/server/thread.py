@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from ..exceptions import ServiceThreadError
+from ..text import describe_error
 from .blocked import observe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
 
     from .host import Host, Serving
@@ -45,19 +46,23 @@ class ServingThread:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._loop = asyncio.new_event_loop()
+        self._end: asyncio.Future[None] = self._loop.create_future()
         self._begun = threading.Event()
-        self._is_told = False
+        self._over = threading.Event()  # Thread.join forgets its thread at a Ctrl-C (bpo-45274)
         self._error: BaseException | None = None
         self.failure: ServiceThreadError | None = None
         self._thread = threading.Thread(target=self._run, name="asyncly mock server", daemon=True)
         try:
             self._thread.start()
             self._begun.wait()
+        except RuntimeError:  # the system gives no more threads
+            self._loop.close()
+            raise
         except BaseException:  # Ctrl-C
             self.stop()
             raise
         if self._error is not None:
-            self._thread.join()
+            self._wait()
             raise self._error
 
     def _run(self) -> None:
@@ -66,9 +71,10 @@ class ServingThread:
         except BaseException as error:  # also what ends a process: here it ends the thread alone
             self._error = error
             if self._begun.is_set():
-                self._fail(f"has ended too early: it was stopped by {type(error).__name__}", error)
+                self._fail(f"has ended too early: {describe_error(error)}", error)
         finally:
             self._begun.set()
+            self._over.set()
 
     def _serve(self) -> None:
         loop = self._loop
@@ -76,45 +82,46 @@ class ServingThread:
         try:
             serving = loop.run_until_complete(self._host.serve())
             self._begun.set()
-            if not self._is_told:
-                loop.run_forever()
-            if not self._is_told:
-                raise RuntimeError("a response has stopped the loop that serves it")
+            loop.run_until_complete(self._end)
         finally:
             try:
-                if not self._is_told:  # nobody answers any more: refuse, in place of a hang
+                if not self._end.done():  # nobody answers any more: refuse, in place of a hang
                     self._host.close()
                 if serving is not None:
-                    loop.run_until_complete(serving.stop())
+                    _finish(loop, serving.stop())
             finally:
                 _close(loop)
 
     def stop(self) -> None:
         """Stop serving and wait for the end of the thread, for a bounded time."""
-        self._is_told = True
         with suppress(RuntimeError):  # it has ended
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._tell)
         try:
-            self._join()
+            is_over = self._wait()
         except BaseException:  # Ctrl-C: nothing is left behind all the same
-            self._join()
+            self._wait()
             raise
-        if not self._thread.is_alive():
-            self._loop.close()  # if it has never begun
-        else:
+        if not is_over:
             stuck = observe(self._thread.ident)
             where = "" if stuck is None else f": it is blocked by\n{stuck}"
             self._fail(f"did not end within {_END_TIMEOUT:g} s{where}")
 
-    def _join(self) -> None:
-        with suppress(RuntimeError):  # it has never begun
-            self._thread.join(_END_TIMEOUT)
+    def _tell(self) -> None:
+        if not self._end.done():
+            self._end.set_result(None)
+
+    def _wait(self) -> bool:
+        """Wait until the thread has ended; return whether it has in time."""
+        is_over = self._over.wait(_END_TIMEOUT)
+        if is_over:
+            self._thread.join()
+        return is_over
 
     def _fail(self, what: str, cause: BaseException | None = None) -> None:
         self.failure = ServiceThreadError(f"the thread of {self._host!r} {what}")
         self.failure.__cause__ = cause
         self._host.note_error(self.failure)
-        _log.error("%s", self.failure, exc_info=cause)
+        _log.error("%s", str(self.failure), exc_info=cause)
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:
@@ -127,10 +134,23 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
         for task in tasks:
             task.cancel()
         if tasks:
-            loop.run_until_complete(asyncio.wait(tasks, timeout=_TASKS_TIMEOUT))
-        loop.run_until_complete(loop.shutdown_asyncgens())
+            _finish(loop, asyncio.wait(tasks, timeout=_TASKS_TIMEOUT))
+        _finish(loop, loop.shutdown_asyncgens())
     finally:
         loop.close()
+
+
+def _finish(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, object]) -> None:
+    """Do it to its end, whatever ends the loop meanwhile.
+
+    What has ended the thread, Ctrl-C for one, ends the loop again in every task that waits for
+    the one in which it was raised.
+    """
+    task = loop.create_task(work)
+    while not task.done():
+        with suppress(BaseException):
+            loop.run_until_complete(task)
+    task.result()
 
 
 class OnThread(AbstractContextManager[_H], Generic[_H]):

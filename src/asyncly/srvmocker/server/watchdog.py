@@ -12,170 +12,24 @@ import _thread
 import logging
 import os
 import threading
-import time
-import warnings
 from time import monotonic
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 from weakref import ref
 
-from ..exceptions import BlockedLoopError, BlockedLoopWarning
-from .blocked import observe
-from .rescue import is_waited_for, rescue
+from .standstill import LOOKS, Post
 
 if TYPE_CHECKING:
     import asyncio
 
-    from .blocked import Stuck
     from .host import Host
+    from .standstill import Ward
 
-__all__ = ["WATCHDOG", "Ward", "Watchdog"]
+__all__ = ["WATCHDOG", "Watchdog"]
 
 _log = logging.getLogger("asyncly.srvmocker")
 
 _PATIENCE = 1.0
 """Seconds that a loop may stand still while a client waits."""
-_LOOKS = 4
-"""How often the watchdog looks in that time."""
-_BUSY = 0.05
-"""From this part of its time on a processor, a thread computes: it is slow, not blocked."""
-
-
-Ward: TypeAlias = "tuple[ref[Host], ref[asyncio.AbstractEventLoop], int]"
-"""What is watched: a host, a loop in which it is served, and the thread of that loop.
-
-The references are weak: whoever forgets to stop a service shall be told so by Python.
-"""
-
-
-class _Post:
-    """From where one loop is looked at.
-
-    The loop is asked to show that it turns, by a callback that it has to run. Only one that has
-    not run it at the next look is looked at more closely.
-    """
-
-    def __init__(self, ward: Ward) -> None:
-        self.ward = ward
-        self._clock: int | None = None
-        self._is_asked = False
-        self._standstill: _Standstill | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether there is nothing left to watch."""
-        host, loop = self.ward[0](), self.ward[1]()
-        return host is None or loop is None or loop.is_closed()
-
-    def turn(self) -> None:
-        """Show that the loop turns; called in the loop."""
-        self._is_asked = False
-        if self._clock is None and hasattr(time, "pthread_getcpuclockid"):  # not macOS, Windows
-            # Here, since it may crash for a thread that has ended.
-            self._clock = time.pthread_getcpuclockid(_thread.get_ident())
-
-    def forgive(self) -> None:
-        """Begin anew: more than this loop stood still."""
-        self._standstill = None
-
-    def look(self, patience: float) -> None:
-        """See whether the loop turns; if it does not, and somebody waits for it, raise the alarm.
-
-        Args:
-            patience: seconds that it may stand still.
-        """
-        host, loop, thread = self.ward[0](), self.ward[1](), self.ward[2]
-        if host is None or loop is None or not loop.is_running():
-            self._standstill = None  # the loop of a session, between two tests
-        elif self._is_asked and self._standstill is not None:
-            self._standstill.look(host, loop, patience)
-        else:
-            if not self._is_asked:
-                self._is_asked = True
-                loop.call_soon_threadsafe(self.turn)
-            self._standstill = _Standstill(thread, self._clock)
-
-
-class _Standstill:
-    """The time since a loop was asked to show that it turns.
-
-    Args:
-        thread: where the loop runs.
-        clock: the clock of the time that this thread has spent on a processor; None where
-            there is none.
-    """
-
-    __slots__ = ("_clock", "_cpu", "_error", "_is_told", "_looked_at", "_seen", "_since", "_thread")
-
-    def __init__(self, thread: int, clock: int | None) -> None:
-        self._thread = thread
-        self._clock = clock
-        self._since = monotonic()
-        self._seen = 0
-        self._is_told = False
-        self._error: BlockedLoopError | None = None
-        self._take_time()
-
-    def _take_time(self) -> None:
-        self._looked_at = monotonic()
-        self._cpu = time.process_time() if self._clock is None else time.clock_gettime(self._clock)
-
-    def _is_busy(self) -> bool:
-        """Tell whether the thread has computed since the last look."""
-        cpu, looked_at = self._cpu, self._looked_at
-        self._take_time()
-        return self._cpu - cpu > _BUSY * (self._looked_at - looked_at)
-
-    def look(self, host: Host, loop: asyncio.AbstractEventLoop, patience: float) -> None:
-        """Raise the alarm if this takes too long, and a client waits that has waited before."""
-        is_busy = self._is_busy()
-        if not is_waited_for(host, loop):
-            self._seen = 0
-            return
-        self._seen += 1
-        if self._seen < 2 or monotonic() - self._since < patience:
-            return
-        stuck = observe(self._thread)
-        if stuck is None or stuck.in_debugger:
-            return
-        if not self._is_told:
-            self._is_told = True
-            self._warn(host, stuck, patience, is_busy=is_busy)
-        if is_busy:  # it is slow, not dead: its clients get their answers yet
-            return
-        if self._error is None:
-            text = f"{_describe(host, stuck, patience)}\n{_advise(is_busy=False)}"
-            self._error = BlockedLoopError(text, stuck.filename, stuck.lineno)
-            host.note_error(self._error)
-        rescue(host, loop, self._error)
-
-    def _warn(self, host: Host, stuck: Stuck, patience: float, *, is_busy: bool) -> None:
-        """Warn at the line that blocks; log it too, for those who look at a test that hangs."""
-        what = _describe(host, stuck, patience)
-        _log.warning("%s", what)
-        warning = BlockedLoopWarning(f"{what}\n{_advise(is_busy=is_busy)}")
-        try:
-            warnings.warn_explicit(warning, BlockedLoopWarning, stuck.filename, stuck.lineno)
-        except BlockedLoopWarning as raised:  # warnings are errors: raised here, nobody sees it
-            if is_busy:
-                host.note_error(raised)
-
-
-def _describe(host: Host, stuck: Stuck, patience: float) -> str:
-    return (
-        f"the event loop that serves {host.url} has stood still for {patience:g} s, and a client "
-        f"waits for it. It is blocked by\n{stuck}"
-    )
-
-
-def _advise(*, is_busy: bool) -> str:
-    end = "will get its answer late" if is_busy else "got a 503, or was cut off"
-    return (
-        f"The server runs in that same loop, so it cannot answer; what waits {end}. Instead\n"
-        "  use an async client: aiohttp, httpx.AsyncClient\n"
-        "  or `await asyncio.to_thread(...)` around what blocks\n"
-        "  or a server on a thread of its own: `with run_service(routes) as service:`\n"
-        "  or, with the fixture: `@pytest.mark.mock_service(thread=True)`"
-    )
 
 
 class Watchdog:
@@ -189,10 +43,9 @@ class Watchdog:
     """
 
     def __init__(self, patience: float = _PATIENCE) -> None:
-        self._patience = patience
-        self._pause = patience / _LOOKS
+        self._pause = patience / LOOKS
         self._wards: dict[int, Ward] = {}
-        self._posts: dict[int, _Post] = {}
+        self._posts: dict[int, Post] = {}
         self._is_awake = False
         self._lock = threading.Lock()
         self._told = self._ended = threading.Lock()
@@ -277,13 +130,13 @@ class Watchdog:
         for key, ward in tuple(self._wards.items()):
             post = before.get(key)
             if post is None or post.ward is not ward:
-                post = _Post(ward)
+                post = Post(ward, self._pause)
             if post.is_over:
                 self.leave(ward)
                 continue
             self._posts[key] = post
             try:
-                post.look(self._patience)
+                post.look()
             except Exception:
                 _log.exception("the watchdog could not look at a loop")
 
