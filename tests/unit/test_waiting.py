@@ -413,7 +413,7 @@ def test_a_crossing_that_is_never_awaited_warns() -> None:
         wait.close()
 
 
-async def _in_trio(wait: Wait[object]) -> object:
+async def _in_trio(wait: Wait[str]) -> str:
     return await wait
 
 
@@ -494,7 +494,7 @@ def test_a_loop_that_was_closed_with_somebody_waiting_in_it_breaks_nobody_else()
     door.open()
     assert door.wait().block() == "welcome"
     task._log_destroy_pending = False  # type: ignore[attr-defined]
-    task.get_coro().close()  # type: ignore[union-attr]
+    task.get_coro().close()
     assert door.bell._watchers == []
 
 
