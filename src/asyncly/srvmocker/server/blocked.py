@@ -19,7 +19,7 @@ __all__ = ["Stuck", "observe"]
 _STDLIB = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - as in the frames
 _PACKAGE = str(Path(__file__).resolve().parents[2]) + os.sep
 _INSTALLED = ("site-packages", "dist-packages")
-_DEBUGGERS = frozenset({"bdb", "pdb", "pydevd", "debugpy"})
+_DEBUGGERS = ("bdb", "pdb", "debugpy", "pydevd", "pydevd_bundle")
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,9 @@ class ConnectionRecord:
             error: what the transport gives as the reason.
             task: answers the requests; who waits for the end waits for that of the task too.
         """
-        if isinstance(error, ConnectionError):
+        if self._end is not None:
+            self._count()  # some may have passed since
+        elif isinstance(error, ConnectionError):
             self.note_end("client", was_reset=True)
         else:
             self.note_end("server", was_reset=self._is_to_be_reset())

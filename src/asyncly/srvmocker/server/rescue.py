@@ -117,8 +117,8 @@ class _Helper:
         self._host._journal.append(exchange)
         answer = text_answer(503, f"503: {self._error}\n")
         self._allow_time(raw)
+        record.note_end("server", was_reset=False)  # before a client can answer by its own
         raw.sendall(answer.wire(request.method, HttpVersion11, monotonic(), keep_alive=False))
-        record.note_end("server", was_reset=False)
         raw.shutdown(socket.SHUT_WR)
         # A socket that is closed while more comes sends a reset, which may overtake the answer.
         while raw.recv(_HEAD_LIMIT):
