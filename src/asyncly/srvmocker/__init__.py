@@ -10,8 +10,11 @@ from .comparing import (
     Mismatch,
 )
 from .exceptions import (
+    BlockedLoopError,
+    BlockedLoopWarning,
     MissingResponseError,
     SequenceExhausted,
+    ServiceThreadError,
     SrvMockerError,
     StreamClosedError,
     UnknownHandlerError,
@@ -95,6 +98,10 @@ from .service import (
     MockService,
     start_service,
 )
+from .threaded import (
+    run_proxy,
+    run_service,
+)
 from .tls import (
     Tls,
     TlsFault,
@@ -106,6 +113,8 @@ __all__ = [
     "BadStatusLine",
     "Barrier",
     "BaseMockResponse",
+    "BlockedLoopError",
+    "BlockedLoopWarning",
     "CallbackResponse",
     "ChanceResponse",
     "ChunkedResponse",
@@ -152,6 +161,7 @@ __all__ = [
     "SequenceResponse",
     "Serializer",
     "ServerSentEvent",
+    "ServiceThreadError",
     "SrvMockerError",
     "SseResponse",
     "StaleConnection",
@@ -171,6 +181,8 @@ __all__ = [
     "WebSocketScriptError",
     "WireResponse",
     "YamlResponse",
+    "run_proxy",
+    "run_service",
     "start_proxy",
     "start_service",
     "ws",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .text import clip
 from .waiting import Bell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from .comparing import Mismatch
     from .request import RecordedRequest
@@ -26,7 +27,10 @@ __all__ = [
     "Exchange",
     "Journal",
     "WebSocketMessage",
+    "snapshot",
 ]
+
+_T = TypeVar("_T")
 
 
 JOURNAL_LIMIT = 10_000
@@ -144,7 +148,8 @@ class Journal:
         """Add an exchange and tell whoever waits for one."""
         log = self._log
         if len(log) >= self.limit:
-            self.dropped[log.popleft().request.handler_name] += 1
+            with suppress(IndexError):  # another thread has cleared it meanwhile
+                self.dropped[log.popleft().request.handler_name] += 1
         log.append(exchange)
         self.bell.ring()
 
@@ -157,15 +162,24 @@ class Journal:
         """Return the requests that the handler took, in order."""
         return [
             exchange.request
-            for exchange in tuple(self._log)
+            for exchange in snapshot(self._log)
             if exchange.request.handler_name == handler_name
         ]
 
     def __iter__(self) -> Iterator[Exchange]:
-        return iter(tuple(self._log))
+        return iter(snapshot(self._log))
 
     def __len__(self) -> int:
         return len(self._log)
 
     def __repr__(self) -> str:
         return f"<Journal of {len(self._log)} exchanges, limit {self.limit}>"
+
+
+def snapshot(items: Collection[_T]) -> tuple[_T, ...]:
+    """Return what is in a collection that another thread changes."""
+    while True:
+        try:
+            return tuple(items)
+        except RuntimeError:  # it was changed in the midst of this
+            continue

@@ -6,7 +6,7 @@ import asyncio
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from .assertions import Verdict, check_timeout, check_times, in_order
+from .assertions import Verdict, check_times, in_order
 from .exceptions import UnknownHandlerError
 from .journal import JOURNAL_LIMIT, Journal
 from .matching import ANY_REQUEST, UNSET, Match
@@ -356,7 +356,6 @@ class MockService(Host):
             AssertionError: they did not come in time; the text is that of `assert_called`.
         """
         check_times(times, least=1)
-        check_timeout(timeout)
         self._check_name(handler_name)
         match = Match(json, body, headers, query, path_params, cookies, form, predicate)
         waited = float("inf") if timeout is None else timeout

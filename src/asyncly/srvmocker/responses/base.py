@@ -123,9 +123,11 @@ class Registration:
 
     def state(self, owner: BaseMockResponse, make: Callable[[], _State]) -> _State:
         """Return what `owner` remembers in this registration; `make()` at the first time."""
-        if id(owner) not in self._states:
-            self._states[id(owner)] = (owner, make())  # the owner is held: its id stays its own
-        state: _State = self._states[id(owner)][1]
+        kept = self._states.get(id(owner))
+        if kept is None:
+            # The owner is held: its id stays its own. Another thread may reset it all meanwhile.
+            kept = self._states[id(owner)] = (owner, make())
+        state: _State = kept[1]
         return state
 
     def reset(self) -> None:

@@ -307,6 +307,11 @@ class HttpServer(web.Server):
         request.received_at = monotonic()
         return request
 
+    @property
+    def open_connections(self) -> list[Connection]:
+        """The connections that are open."""
+        return [item for item in self.connections if isinstance(item, Connection)]
+
     def abort(self) -> None:
         """Close every connection now, sent or not; their tasks end in the next turns."""
         self.stopping = True
@@ -322,9 +327,8 @@ class HttpServer(web.Server):
     def cut_now(self) -> None:
         """Reset every connection; their tasks end in the next turns of the loop."""
         self.era += 1
-        for connection in self.connections:
-            if isinstance(connection, Connection):
-                connection.cut()
+        for connection in self.open_connections:
+            connection.cut()
 
     async def close_those_of(self, listener: Listener) -> None:
         """Close the connections of one listener, and wait a few turns until their tasks ended."""
@@ -333,8 +337,8 @@ class HttpServer(web.Server):
 
     def close_now(self, listener: Listener) -> None:
         """Close the connections of one listener; their tasks end in the next turns of the loop."""
-        for connection in self.connections:
-            if isinstance(connection, Connection) and connection.listener is listener:
+        for connection in self.open_connections:
+            if connection.listener is listener:
                 connection.abort()
 
     async def stop(self) -> None:

@@ -132,6 +132,11 @@ class Listener:
             self._url = URL(f"{scheme}://{host}:{port}", encoded=True)
         return self._url
 
+    @property
+    def queue(self) -> socket.socket | None:
+        """The socket in which clients wait until they are accepted; None if they wait in vain."""
+        return self._socket if self.state == "up" else None
+
     def locate(self) -> URL:
         """Return the URL that its clients asked for, without a path."""
         return self._known_as or self.url
