@@ -11,11 +11,10 @@ from asyncly.srvmocker.assertions import Verdict
 from asyncly.srvmocker.journal import Journal
 from asyncly.srvmocker.matching import ANY_REQUEST, Match
 
-ROUTE = MockRoute("GET", "/{x}", "any")
-
 
 def exchange(name: str | None, target: str = "/a") -> Exchange:
-    return Exchange(RecordedRequest("GET", target, handler_name=name), ROUTE)
+    route = None if name is None else MockRoute("GET", "/{x}", name)
+    return Exchange(RecordedRequest("GET", target)._head, route)
 
 
 def filled(limit: int, *names: str | None) -> Journal:

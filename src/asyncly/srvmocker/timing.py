@@ -46,4 +46,4 @@ def _every_call(journal: Journal, handler_name: str, what: str) -> list[Exchange
             f"{what}({handler_name!r}) needs every call, but the journal was full and has "
             f"forgotten {dropped} of them; pass a larger journal_limit= to start_service"
         )
-    return [item for item in journal if item.request.handler_name == handler_name]
+    return [item for item in journal if item.handler_name == handler_name]
