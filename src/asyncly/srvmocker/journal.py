@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
@@ -177,7 +177,7 @@ class Journal:
                 f"journal_limit takes the number of exchanges to keep, at least 1, got {limit!r}"
             )
         self.limit = limit
-        self.dropped: Counter[str | None] = Counter()
+        self.dropped: dict[str | None, int] = {}
         self._log: deque[Exchange] = deque()
         self.bell = Bell()
 
@@ -185,7 +185,8 @@ class Journal:
         """Add an exchange and tell whoever waits for one."""
         log = self._log
         if len(log) >= self.limit:
-            self.dropped[log.popleft().handler_name] += 1
+            name = log.popleft().handler_name
+            self.dropped[name] = self.dropped.get(name, 0) + 1
         log.append(exchange)
         self.bell.ring()
 

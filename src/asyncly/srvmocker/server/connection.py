@@ -205,6 +205,32 @@ def _memory_of_this_thread() -> memoryview:
     return buffer
 
 
+def _make_request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> MockRequest:
+    """Make a request; no method, or a server would hold itself and all its journal for a while."""
+    assert isinstance(protocol, Connection)  # noqa: S101 - the server makes no other
+    request = MockRequest(
+        message,
+        payload,
+        protocol,
+        writer,
+        task,
+        protocol.server.running_loop,
+        client_max_size=0,  # bodies of any size; our own limit is in receive()
+    )
+    protocol.begin_request(task)
+    request.connection = protocol
+    request.head = message
+    request.stream = payload
+    request.received_at = monotonic()
+    return request
+
+
 class HttpServer(web.Server):
     """aiohttp's low-level server, with numbered connections and an end that cannot hang.
 
@@ -216,6 +242,7 @@ class HttpServer(web.Server):
         loop: the loop to serve in.
 
     Attributes:
+        running_loop: the loop that it serves in.
         buffer: where the connections read into.
         unconnected: connections that are accepted, but have not begun.
         stopping: whether the connections are cut by us, for good.
@@ -230,10 +257,10 @@ class HttpServer(web.Server):
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(
-            handler, request_factory=self._make_mock_request, handler_cancellation=True, loop=loop
+            handler, request_factory=_make_request, handler_cancellation=True, loop=loop
         )
         self.on_malformed = on_malformed
-        self._running_loop = loop
+        self.running_loop = loop
         self.log = log
         self.era = 0
         self.buffer = _memory_of_this_thread()
@@ -246,7 +273,7 @@ class HttpServer(web.Server):
         return Connection(
             self,
             listener,
-            loop=self._running_loop,
+            loop=self.running_loop,
             access_log=None,
             auto_decompress=False,
             tcp_keepalive=False,
@@ -254,31 +281,6 @@ class HttpServer(web.Server):
             max_field_size=_LINE_LIMIT,
             max_headers=_LINE_LIMIT,
         )
-
-    def _make_mock_request(
-        self,
-        message: RawRequestMessage,
-        payload: StreamReader,
-        protocol: web.RequestHandler,
-        writer: AbstractStreamWriter,
-        task: asyncio.Task[None],
-    ) -> MockRequest:
-        request = MockRequest(
-            message,
-            payload,
-            protocol,
-            writer,
-            task,
-            self._running_loop,
-            client_max_size=0,  # bodies of any size; our own limit is in receive()
-        )
-        assert isinstance(protocol, Connection)  # noqa: S101 - connect makes no other
-        protocol.begin_request(task)
-        request.connection = protocol
-        request.head = message
-        request.stream = payload
-        request.received_at = monotonic()
-        return request
 
     def abort(self) -> None:
         """Close every connection now, sent or not; their tasks end in the next turns."""

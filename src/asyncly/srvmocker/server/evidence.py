@@ -130,7 +130,7 @@ class ConnectionRecord:
         """
         if isinstance(error, ConnectionError):
             self.note_end("client", was_reset=True)
-        else:
+        elif self._end is None:
             self.note_end("server", was_reset=self._is_to_be_reset())
         assert self._end is not None  # noqa: S101 - for the type checker
         self._socket = None
