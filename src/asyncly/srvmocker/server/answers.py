@@ -59,7 +59,7 @@ def send_at_once(
     canned: Canned, request: MockRequest, exchange: Exchange, *, keep_alive: bool = True
 ) -> web.StreamResponse | None:
     """Send a canned answer and note that; None if it is so large that it has to wait."""
-    transport = request.transport
+    transport = request.connection.transport
     if transport is None or transport.is_closing():
         exchange.finish(fault=ended_by(request))
         return SENT_LAST

@@ -283,13 +283,16 @@ def _check_awaitable(answering: object, registration: Registration) -> None:
 def _check_answer(
     answer: web.StreamResponse, request: MockRequest, registration: Registration
 ) -> None:
-    name = type(registration.response).__name__
-    if not hasattr(answer, "prepared"):  # isinstance asks an ABC: a microsecond for each answer
+    # isinstance would ask an ABC: a microsecond for each answer
+    prepared = getattr(answer, "prepared", None)
+    if prepared is None:
+        name = type(registration.response).__name__
         raise TypeError(
             f"{name}.response() returned {shorten(answer)}; "
             "it must return an aiohttp.web.Response or StreamResponse"
         )
-    if answer.prepared and request.writer.output_size == 0:
+    if prepared and request.writer.output_size == 0:
+        name = type(registration.response).__name__
         raise RuntimeError(
             f"{name}.response() returned an answer that was already sent to another request; "
             "make a new one in each call"
