@@ -14,7 +14,7 @@ from asyncly.srvmocker.matching import ANY_REQUEST, Match
 
 def exchange(name: str | None, target: str = "/a") -> Exchange:
     route = None if name is None else MockRoute("GET", "/{x}", name)
-    return Exchange(RecordedRequest("GET", target)._head, route)
+    return Exchange(RecordedRequest("GET", target).arrival, route)
 
 
 def filled(limit: int, *names: str | None) -> Journal:
@@ -130,3 +130,14 @@ def test_a_wait_is_met_by_at_least_so_many_calls_that_are_still_here(
     requests = [RecordedRequest()] * calls
     verdict = Verdict("'a'", requests, times=times, dropped=dropped, waiting=1.0)
     assert verdict.met is met
+
+
+def test_the_record_is_made_once_and_anew_when_the_body_has_come() -> None:
+    item = exchange("a", "/x")
+    record = item.request
+    assert item.request is record
+    assert (record.handler_name, record.target, record.body) == ("a", "/x", b"")
+    item.add_body(b"late")
+    assert item.request is item.request
+    assert (item.request.target, item.request.body) == ("/x", b"late")
+    assert record.body == b""

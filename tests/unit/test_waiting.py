@@ -15,7 +15,7 @@ from asyncly.srvmocker.waiting import Bell, Wait, cross
 
 
 def exchange() -> Exchange:
-    return Exchange(RecordedRequest()._head, None)
+    return Exchange(RecordedRequest().arrival, None)
 
 
 class Question:

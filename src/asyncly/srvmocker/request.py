@@ -106,6 +106,11 @@ class RecordedRequest:
         return record
 
     @property
+    def arrival(self) -> Arrival:
+        """All that an exchange keeps of it."""
+        return self._head
+
+    @property
     def method(self) -> str:
         """The method, as sent."""
         return self._head[0]
