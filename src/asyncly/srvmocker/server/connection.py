@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import StreamReader, web
 
-from ..request import Origin
+from ..request import NO_PARAMS, Origin
 from ..responses.steps import reset
 from .incoming import MockRequest
 
@@ -224,10 +224,17 @@ def _make_request(
         client_max_size=0,  # bodies of any size; our own limit is in receive()
     )
     protocol.begin_request(task)
+    # Every name that most requests get later is set now, in this order: Python keeps them in
+    # one layout, where a name that some have and some have not costs each of them a dict.
     request.connection = protocol
     request.head = message
     request.stream = payload
     request.received_at = monotonic()
+    request.body_bytes = b""
+    request.recorded = False
+    request.registration = None
+    request.exchange = None
+    request.path_params = NO_PARAMS
     return request
 
 
