@@ -8,6 +8,7 @@ matching and recording are plain functions of a finished snapshot.
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from ..responses.steps import reset
 from .incoming import MockRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from aiohttp.abc import AbstractStreamWriter
     from aiohttp.http_parser import RawRequestMessage
@@ -205,6 +206,31 @@ def _memory_of_this_thread() -> memoryview:
     return buffer
 
 
+class _OneTask:
+    """The running loop as one connection knows it, below Python 3.12: it makes one task.
+
+    aiohttp has a task for each connection, which makes one for each request and awaits it. That
+    one is handed back as the coroutine that it is: awaited, it runs at once, as aiohttp lets it
+    from Python 3.12 on. A tenth of the time of a request.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._has_task = False
+        self.create_future = loop.create_future
+        self.time = loop.time
+
+    def create_task(self, coroutine: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
+        """Return what is to be awaited."""
+        if self._has_task:
+            return coroutine
+        self._has_task = True
+        return self._loop.create_task(coroutine)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
 def _make_request(
     message: RawRequestMessage,
     payload: StreamReader,
@@ -280,7 +306,7 @@ class HttpServer(web.Server):
         return Connection(
             self,
             listener,
-            loop=self.running_loop,
+            loop=_OneTask(self.running_loop) if sys.version_info < (3, 12) else self.running_loop,
             access_log=None,
             auto_decompress=False,
             tcp_keepalive=False,
