@@ -38,7 +38,7 @@ def test_a_full_journal_may_be_cleared_while_it_grows() -> None:
     thread.start()
     try:
         for _ in range(20_000):
-            journal.append(Exchange(RecordedRequest(), None))
+            journal.append(Exchange(RecordedRequest().arrival, None))
     finally:
         done.set()
         thread.join()

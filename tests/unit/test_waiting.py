@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def exchange() -> Exchange:
-    return Exchange(RecordedRequest(), None)
+    return Exchange(RecordedRequest().arrival, None)
 
 
 class Question:

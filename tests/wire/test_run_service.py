@@ -56,6 +56,8 @@ def nothing_is_left() -> Iterator[None]:
     threads, sockets = set(threading.enumerate()), _sockets()
     yield
     gc.collect()
+    for ending in set(threading.enumerate()) - threads:
+        ending.join(5)
     assert set(threading.enumerate()) <= threads
     assert _sockets() <= sockets
 

@@ -48,8 +48,9 @@ class Bell:
 
     def ring(self) -> None:
         """Wake everybody who waits."""
-        for wake in tuple(self._watchers):
-            wake()
+        if self._watchers:  # mostly nobody does
+            for wake in tuple(self._watchers):
+                wake()
 
     def watch(self, wake: Callable[[], object]) -> Callable[[], None]:
         """Call `wake` at every ring from now on; return the function that ends it."""

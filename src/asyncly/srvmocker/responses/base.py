@@ -110,7 +110,8 @@ class Registration:
         self, handler_name: str, response: BaseMockResponse, *, tls: bool, journal: Journal
     ) -> None:
         check_response(response, f"register({handler_name!r}, ...)")
-        for part in walk(response):
+        parts = tuple(walk(response))
+        for part in parts:
             part.check_transport(tls=tls)
         self.handler_name = handler_name
         self.response = response
@@ -118,7 +119,7 @@ class Registration:
         self.journal = journal
         self.used = False
         self._states: dict[int, tuple[object, Any]] = {}
-        for part in walk(response):
+        for part in parts:
             part.registered(self)
 
     def state(self, owner: BaseMockResponse, make: Callable[[], _State]) -> _State:

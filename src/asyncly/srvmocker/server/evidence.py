@@ -146,7 +146,7 @@ class ConnectionRecord:
             self._count()  # some may have passed since
         elif isinstance(error, ConnectionError):
             self.note_end("client", was_reset=True)
-        else:
+        elif self._end is None:
             self.note_end("server", was_reset=self._is_to_be_reset())
         self._note_closed()
         if task is None or task.done():

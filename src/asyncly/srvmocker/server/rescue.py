@@ -110,7 +110,7 @@ class _Helper:
         if not data or data.startswith(_HANDSHAKE):
             return False
         request = _as_request(data, record, listener)
-        exchange = Exchange(request, None)
+        exchange = Exchange(request.arrival, None)
         exchange.error = self._error
         exchange.finish(503, "503, the loop was blocked")
         record.requests += 1
