@@ -1,7 +1,7 @@
 """Every fault, in the groups of the page: how to make it, and when one meets it in real life.
 
-A case is run as it stands: its line is the first of its recipe. A new group, TLS for example, is
-one more `Group`; what it needs of a service stands in `play.serve`.
+A case is run as it stands: its line is the first of its recipe. What it needs of a service stands
+in `play.serve`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .clients import GET, Call
 
-__all__ = ["Case", "Group", "scripted"]
+__all__ = ["Case", "Group", "answered", "owned", "scripted", "shaken"]
 
 PATIENT, SHORT = 10.0, 2.0
 TWICE = Call(times=2)
@@ -28,6 +28,8 @@ class Case:
         met: when one meets it, and what is to be known of it, in Markdown.
         call: what the clients are told to do.
         timeout: seconds that each client waits.
+        tls: whether the service speaks TLS.
+        asked: the service that is asked: the one that is there, or one that the line begins.
     """
 
     title: str
@@ -35,6 +37,8 @@ class Case:
     met: str
     call: Call = GET
     timeout: float = PATIENT
+    tls: bool = False
+    asked: str = "service"
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,25 @@ class Group:
     cases: tuple[Case, ...]
 
 
-def answered(title: str, response: str, met: str, call: Call = GET, **more: float) -> Case:
+def answered(
+    title: str, response: str, met: str, call: Call = GET, timeout: float = PATIENT
+) -> Case:
     """Return the case of a response."""
     name = "fact" if call.method == "GET" else "create"
-    return Case(title, f'service.register("{name}", {response})', met, call, **more)
+    return Case(title, f'service.register("{name}", {response})', met, call, timeout)
 
 
-def scripted(title: str, *steps: str, met: str, call: Call = GET, **more: float) -> Case:
+def scripted(title: str, *steps: str, met: str, call: Call = GET, timeout: float = PATIENT) -> Case:
     """Return the case of a script on the wire."""
-    return answered(title, f"WireResponse({', '.join(steps)})", met, call, **more)
+    return answered(title, f"WireResponse({', '.join(steps)})", met, call, timeout)
+
+
+def shaken(title: str, fault: str, met: str, timeout: float = PATIENT) -> Case:
+    """Return the case of a fault in the TLS handshake."""
+    return Case(title, f"service.tls.fault = {fault}", met, timeout=timeout, tls=True)
+
+
+def owned(title: str, options: str, met: str) -> Case:
+    """Return the case of a service that is started in another way."""
+    line = f"async with start_service(ROUTES, {options}) as strict:"
+    return Case(title, line, met, tls=True, asked="strict")

@@ -14,6 +14,8 @@ import httpx
 import requests
 import urllib3
 
+from asyncly.srvmocker.tls import authority
+
 if TYPE_CHECKING:
     from yarl import URL
 
@@ -55,7 +57,8 @@ def tell(status: int, text: str) -> str:
 async def fetch_with_aiohttp(url: URL, timeout: float, call: Call) -> str:
     limits = aiohttp.ClientTimeout(total=timeout)
     said = ""
-    async with aiohttp.ClientSession(timeout=limits) as session:
+    connector = aiohttp.TCPConnector(ssl=trust(url.scheme))
+    async with aiohttp.ClientSession(timeout=limits, connector=connector) as session:
         try:
             for _ in range(call.times):
                 async with session.request(
@@ -68,14 +71,22 @@ async def fetch_with_aiohttp(url: URL, timeout: float, call: Call) -> str:
 
 
 @cache
-def trust() -> ssl.SSLContext:
-    """Return what httpx would make anew for each client, which blocks the loop for a while."""
-    return ssl.create_default_context()
+def trust(scheme: str) -> ssl.SSLContext:
+    """Return the trust in the services of this process, one for all that need it.
+
+    httpx would make one anew for each client, which blocks the loop for a while.
+    """
+    return authority().client_context() if scheme == "https" else ssl.create_default_context()
+
+
+def trusted(url: URL) -> str | None:
+    """Return the same as a file, for a service that speaks TLS."""
+    return authority().ca_pem if url.scheme == "https" else None
 
 
 async def fetch_with_httpx(url: URL, timeout: float, call: Call) -> str:
     said = ""
-    async with httpx.AsyncClient(timeout=timeout, verify=trust()) as client:
+    async with httpx.AsyncClient(timeout=timeout, verify=trust(url.scheme)) as client:
         try:
             for _ in range(call.times):
                 answer = await client.request(call.method, str(url), content=call.body)
@@ -91,7 +102,14 @@ async def fetch_with_requests(url: URL, timeout: float, call: Call) -> str:
         with requests.Session() as session:
             try:
                 for _ in range(call.times):
-                    answer = session.request(call.method, str(url), data=call.body, timeout=timeout)
+                    # The session's own `verify` gives way to the environment.
+                    answer = session.request(
+                        call.method,
+                        str(url),
+                        data=call.body,
+                        timeout=timeout,
+                        verify=trusted(url),
+                    )
                     said = tell(answer.status_code, answer.text)
             except Exception as error:
                 return describe(error)
@@ -103,7 +121,7 @@ async def fetch_with_requests(url: URL, timeout: float, call: Call) -> str:
 async def fetch_with_urllib3(url: URL, timeout: float, call: Call) -> str:
     def fetch() -> str:
         said = ""
-        with urllib3.PoolManager(retries=False) as pool:
+        with urllib3.PoolManager(retries=False, ca_certs=trusted(url)) as pool:
             try:
                 for _ in range(call.times):
                     answer = pool.request(call.method, str(url), body=call.body, timeout=timeout)
@@ -120,6 +138,8 @@ async def fetch_with_curl(url: URL, timeout: float, call: Call) -> str:
     if call.body is not None:
         options += ["--data-binary", call.body.decode()]
         options += ["-H", "Expect: 100-continue" if call.expects else "Expect:"]
+    if path := trusted(url):
+        options += ["--cacert", path]
     for _ in range(call.times - 1):
         options += ["-o", os.devnull, str(url)]
     process = await asyncio.create_subprocess_exec(

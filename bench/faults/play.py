@@ -64,8 +64,8 @@ async def _play_all(cases: Sequence[Case]) -> list[dict[str, Seen]]:
 
 
 async def _play_case(case: Case) -> dict[str, Seen]:
-    async with serve() as service, AsyncExitStack() as stack:
-        await _bring_about(case.line, service, stack)
+    async with serve(case) as service, AsyncExitStack() as stack:
+        service = await _bring_about(case, service, stack)
         url = service.url / PATHS[case.call.method]
         timed = await asyncio.gather(
             *(_time(client, url.with_query(by=client), case) for client in CLIENTS)
@@ -82,22 +82,23 @@ async def _play_case(case: Case) -> dict[str, Seen]:
         return seen
 
 
-def serve() -> AbstractAsyncContextManager[MockService]:
+def serve(case: Case) -> AbstractAsyncContextManager[MockService]:
     """Return the service of one case, not started yet."""
-    return start_service(frame.ROUTES)
+    return start_service(frame.ROUTES, tls=case.tls)
 
 
-async def _bring_about(line: str, service: MockService, stack: AsyncExitStack) -> None:
-    """Do what the line says, as the recipe on the page does."""
+async def _bring_about(case: Case, service: MockService, stack: AsyncExitStack) -> MockService:
+    """Do what the line says, as the recipe on the page does. Return whom to ask."""
     names: dict[str, Any] = {**vars(srvmocker), **vars(frame), "service": service}
-    for word in ("async with ", "await ", ""):
-        if line.startswith(word):
-            break
-    made = eval(line.removeprefix(word).rstrip(":"), names)
-    if word == "async with ":
-        await stack.enter_async_context(made)
-    elif word:
-        await made
+    line = case.line.removesuffix(":").removesuffix(f" as {case.asked}")
+    if line.startswith("async with "):
+        entered = await stack.enter_async_context(eval(line.removeprefix("async with "), names))
+        return entered if isinstance(entered, MockService) else service
+    if line.startswith("await "):
+        await eval(line.removeprefix("await "), names)
+    else:
+        exec(line, names)
+    return service
 
 
 async def _time(client: str, url: URL, case: Case) -> tuple[str, float]:

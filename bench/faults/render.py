@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -37,7 +38,7 @@ LOCKED = ("aiohttp", "httpx", "httpcore", "h11", "requests", "urllib3")
 """Packages that decide what the clients do; the group `faults` of pyproject.toml has them."""
 
 _ASKED = {
-    "GET": 'session.get("/fact"{more})',
+    "GET": "session.get({fact}{more})",
     "POST": 'session.post("/orders"{more})',
 }
 
@@ -92,7 +93,7 @@ def _render_group(group: Group, rows: Sequence[Mapping[str, Seen]]) -> str:
 
 def link(case: Case) -> str:
     """Return the first cell of a row: it leads to the recipe."""
-    anchor = case.title.lower().replace(",", "").replace(" ", "-")
+    anchor = re.sub(r"[,.]", "", case.title.lower()).replace(" ", "-")
     return f"[{case.title}](#{anchor})"
 
 
@@ -111,9 +112,8 @@ def cell(client: str, seen: Seen) -> str:
 
 def _render_recipe(case: Case, seen: Seen) -> str:
     code = "\n".join(_recipe(case, seen))
-    return (
-        f"### {case.title}\n\n{_wrap(case.met)}\n\n<!-- setup: faults -->\n```python\n{code}\n```"
-    )
+    setup = f"<!-- setup: {'faults_tls' if case.tls else 'faults'} -->"
+    return f"### {case.title}\n\n{_wrap(case.met)}\n\n{setup}\n```python\n{code}\n```"
 
 
 def _wrap(text: str) -> str:
@@ -125,7 +125,8 @@ def _recipe(case: Case, seen: Seen) -> list[str]:
     more = ', data=b"meow", expect100=True' if case.call.expects else ""
     if seen.late:
         more += ", timeout=SOON"
-    ask = _ASKED[case.call.method].format(more=more)
+    fact = '"/fact"' if case.asked == "service" else f'{case.asked}.url / "fact"'
+    ask = _ASKED[case.call.method].format(fact=fact, more=more)
     lines = [f"await (await {ask}).read()"] * (case.call.times - 1)
     status, _, body = seen.said.partition(" ")
     if status.isdigit():

@@ -33,7 +33,7 @@ from bench.faults.render import (
 )
 
 from asyncly import srvmocker
-from asyncly.srvmocker import EmptyResponse, MockService, start_service
+from asyncly.srvmocker import EmptyResponse, MockService, TlsFault, start_service
 from asyncly.srvmocker.responses.wire import ScriptedResponse
 from asyncly.srvmocker.server.outage import OutageKind
 
@@ -145,8 +145,11 @@ def test_every_fault_has_a_row() -> None:
     ]
     text = "\n".join(f"{case.line} {case.met}" for case in CASES)
     outages = [f'service.outage("{kind}")' for kind in get_args(OutageKind)]
-    wanted = [*scripted, *NOT_SCRIPTED, *outages, "service.down()"]
+    shaken = [name for name, fault in vars(TlsFault).items() if isinstance(fault, TlsFault)]
+    handshakes = [f'service.tls.fault = "{name}"' for name in shaken]
+    wanted = [*scripted, *NOT_SCRIPTED, *outages, *handshakes, "TlsFault.alert", "service.down()"]
     assert len(scripted) > 10
+    assert len(shaken) > 10
     assert [name for name in wanted if name not in text] == []
 
 
@@ -168,6 +171,9 @@ def test_every_fault_has_a_row() -> None:
         ("Slow drip", "httpx", "**200** `'0123456789'` ⏱"),
         ("Two answers at once", "httpx", "**200** `'evil'`"),
         ("POST on a closed connection", "curl", "**200** `'ok'`, sent again"),
+        ("No client certificate", "httpx", "`ssl.SSLError`"),
+        ("Stall in the handshake", "httpx", "`ConnectTimeout` ⏱"),
+        ("Stall in the handshake", "requests", "`ReadTimeout` ⏱"),
         *[("Gzip cut short", client, "**200** `'meow'`") for client in CLIENTS],
     ],
 )

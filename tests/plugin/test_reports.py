@@ -135,7 +135,7 @@ def test_an_unknown_marker_argument_is_refused(run: Run) -> None:
     result = run(UNMATCHED.replace("\ndef test_it", mark))
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        ["*the marker is mock_service(strict=..., routes=..., thread=...); got strikt*"]
+        ["*is mock_service(strict=..., routes=..., thread=..., tls=...); got strikt*"]
     )
 
 
@@ -181,7 +181,9 @@ def test_fixtures_and_marker_are_documented(pytester: pytest.Pytester) -> None:
     for name in ("mock_routes", "mock_service", "mock_proxy"):
         assert f"{name} -- " in shown or f"{name}\n" in shown
     markers = pytester.runpytest_subprocess("--markers")
-    markers.stdout.fnmatch_lines(["@pytest.mark.mock_service(strict=..., routes=..., thread=...)*"])
+    markers.stdout.fnmatch_lines(
+        ["@pytest.mark.mock_service(strict=..., routes=..., thread=..., *"]
+    )
 
 
 def test_a_failing_test_shows_the_seeds_that_draw_the_same_again(run: Run) -> None:

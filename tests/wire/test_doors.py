@@ -12,8 +12,8 @@ import requests
 from yarl import URL
 
 from asyncly.srvmocker import JsonResponse, MockService, RawResponse, StallResponse, start_service
-from asyncly.srvmocker.fixtures import ServingThread
 from asyncly.srvmocker.server.listener import Listener
+from asyncly.srvmocker.server.thread import ServingThread
 
 from .conftest import ROUTES
 

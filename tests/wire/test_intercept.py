@@ -19,16 +19,16 @@ from asyncly.srvmocker import (
     RawResponse,
     StallResponse,
     intercept,
+    run_service,
     start_service,
 )
-from asyncly.srvmocker.fixtures import ServingThread
 from asyncly.srvmocker.interception.patching import REDIRECTION
 
 from .conftest import ROUTES
 from .test_leaving import nothing_is_left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
 __all__ = ["nothing_is_left"]  # a fixture: no test here leaves a socket behind
 
@@ -38,13 +38,9 @@ URL = f"{ORIGIN}/fact"
 
 @pytest.fixture
 def on_thread() -> Iterator[MockService]:
-    service = MockService(ROUTES)
-    service.bind()
-    thread = ServingThread(service)
-    service.register("fact", JsonResponse({"fact": "Meow."}))
-    yield service
-    service.close()
-    thread.stop()
+    with run_service(ROUTES) as service:
+        service.register("fact", JsonResponse({"fact": "Meow."}))
+        yield service
 
 
 # --- the block ----------------------------------------------------------------------------
@@ -71,25 +67,27 @@ def test_a_block_without_a_loop(on_thread: MockService) -> None:
     assert str(on_thread.last_call("fact").url) == URL
 
 
-@pytest.mark.parametrize("asynchronous", [True, False])
-def test_a_block_in_trio(on_thread: MockService, asynchronous: bool) -> None:
-    async def call(transport: httpx.AsyncBaseTransport) -> Any:
-        async with httpx.AsyncClient(transport=transport) as client:
-            return (await client.get(URL)).json()
-
+def test_a_block_in_trio(on_thread: MockService) -> None:
     async def main() -> Any:
-        if asynchronous:
-            async with intercept({ORIGIN: on_thread}) as net:
-                return await call(net.httpx_transport())
-        with intercept({ORIGIN: on_thread}) as net:
-            return await call(net.httpx_transport())
+        async with (
+            intercept({ORIGIN: on_thread}) as net,
+            httpx.AsyncClient(transport=net.httpx_transport()) as client,
+        ):
+            return (await client.get(URL)).json()
 
     assert trio.run(main) == {"fact": "Meow."}
 
 
-async def test_with_in_a_loop_says_what_to_write(service: MockService) -> None:
-    with pytest.raises(RuntimeError) as caught, intercept({ORIGIN: service}):
-        pass
+@pytest.mark.parametrize("run", [trio.run, lambda main: asyncio.run(main())])
+def test_with_in_a_loop_says_what_to_write(
+    on_thread: MockService, run: Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
+) -> None:
+    async def main() -> None:
+        with intercept({ORIGIN: on_thread}):
+            pass
+
+    with pytest.raises(RuntimeError) as caught:
+        run(main)
     assert str(caught.value) == (
         "`with intercept(...)` would stop the loop that runs in this thread: "
         "write `async with intercept(...)` instead"

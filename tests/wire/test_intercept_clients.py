@@ -23,9 +23,9 @@ from asyncly.srvmocker import (
     TlsFault,
     WebSocketResponse,
     intercept,
+    run_service,
     ws,
 )
-from asyncly.srvmocker.fixtures import ServingThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,12 +45,8 @@ LISTED = f"listed in intercept(): {API!r}, {SHOP!r}, {ANY!r}"
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[MockService]:
-    service = MockService(ROUTES)
-    service.bind()
-    thread = ServingThread(service)
-    yield service
-    service.close()
-    thread.stop()
+    with run_service(ROUTES) as service:
+        yield service
 
 
 @pytest.fixture
@@ -253,18 +249,12 @@ def test_hosts_of_one_pattern_share_no_connection(
 
 @each_client
 def test_the_certificate_is_checked_for_the_real_name(call: Call) -> None:
-    service = MockService(ROUTES, tls=Tls(fault=TlsFault.wrong_host))
-    service.bind()
-    thread = ServingThread(service)
-    service.register("user", JsonResponse({"login": "cat"}))
-    try:
+    with run_service(ROUTES, tls=Tls(fault=TlsFault.wrong_host)) as service:
+        service.register("user", JsonResponse({"login": "cat"}))
         with intercept({API: service}) as net, pytest.raises(REFUSING) as caught:
             call(net, f"{API}/user")
-    finally:
-        service.close()
-        thread.stop()
-    assert "certificate is not valid for 'api.shop.test'" in str(caught.value)
-    assert service.history == ()
+        assert "certificate is not valid for 'api.shop.test'" in str(caught.value)
+        assert service.history == ()
 
 
 @each_client

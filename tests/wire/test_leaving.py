@@ -7,6 +7,7 @@ import gc
 import ssl
 import subprocess
 import sys
+import weakref
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,6 +200,22 @@ async def test_a_thousand_connections_at_once() -> None:
         assert {body for _, body in answers} == {b'{"fact": "Meow."}'}
         service.assert_called("fact", times=1000)
         assert {call.connection for call in service.history} == set(range(1, 1001))
+
+
+async def test_what_a_service_recorded_is_freed_with_it_and_waits_for_no_collector() -> None:
+    async with start_service(ROUTES) as service, aiohttp.ClientSession() as session:
+        service.register("fact", RawResponse(b"x"))
+        async with session.get(service.url / "fact") as answer:
+            await answer.read()
+        recorded = weakref.ref(service.get_calls("fact")[0].headers)
+    gc.collect()
+    gc.disable()
+    try:
+        del service, answer, session
+        await asyncio.sleep(0)
+        assert recorded() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_thousand_services_in_a_row() -> None:

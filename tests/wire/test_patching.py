@@ -38,10 +38,10 @@ from asyncly.srvmocker import (
     RawResponse,
     WebSocketResponse,
     intercept,
+    run_service,
     start_service,
     ws,
 )
-from asyncly.srvmocker.fixtures import ServingThread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -68,16 +68,10 @@ VARIABLES = (
 
 @contextmanager
 def run_on_thread(**options: Any) -> Iterator[MockService]:
-    service = MockService(ROUTES, **options)
-    service.bind()
-    thread = ServingThread(service)
-    service.register("fact", JsonResponse(FACT))
-    service.register("feed", WebSocketResponse([ws.Send(FACT)]))
-    try:
+    with run_service(ROUTES, **options) as service:
+        service.register("fact", JsonResponse(FACT))
+        service.register("feed", WebSocketResponse([ws.Send(FACT)]))
         yield service
-    finally:
-        service.close()
-        thread.stop()
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from . import bodies, broken_off, heads, kept, ports, slow, streams, unasked
+from . import bodies, broken_off, handshakes, heads, kept, ports, slow, streams, unasked
 
 __all__ = ["GROUPS"]
 
 GROUPS = (
     ports.GROUP,
+    handshakes.GROUP,
     broken_off.GROUP,
     slow.GROUP,
     heads.GROUP,

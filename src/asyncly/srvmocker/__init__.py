@@ -10,8 +10,11 @@ from .comparing import (
     Mismatch,
 )
 from .exceptions import (
+    BlockedLoopError,
+    BlockedLoopWarning,
     MissingResponseError,
     SequenceExhausted,
+    ServiceThreadError,
     SrvMockerError,
     StreamClosedError,
     UnknownHandlerError,
@@ -99,6 +102,10 @@ from .service import (
     MockService,
     start_service,
 )
+from .threaded import (
+    run_proxy,
+    run_service,
+)
 from .tls import (
     Tls,
     TlsFault,
@@ -110,6 +117,8 @@ __all__ = [
     "BadStatusLine",
     "Barrier",
     "BaseMockResponse",
+    "BlockedLoopError",
+    "BlockedLoopWarning",
     "CallbackResponse",
     "ChanceResponse",
     "ChunkedResponse",
@@ -157,6 +166,7 @@ __all__ = [
     "SequenceResponse",
     "Serializer",
     "ServerSentEvent",
+    "ServiceThreadError",
     "SrvMockerError",
     "SseResponse",
     "StaleConnection",
@@ -177,6 +187,8 @@ __all__ = [
     "WireResponse",
     "YamlResponse",
     "intercept",
+    "run_proxy",
+    "run_service",
     "start_proxy",
     "start_service",
     "ws",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 from ..doors import Doors
 from ..serialization.base import import_extra
 from ..tls import authority
-from ..waiting import in_asyncio
+from ..waiting import has_loop
 from .for_aiohttp import make_connector
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class MockNetwork:
         await self._doors.close()
 
     def __enter__(self) -> Self:
-        if in_asyncio():
+        if has_loop():
             raise RuntimeError(
                 "`with intercept(...)` would stop the loop that runs in this thread: "
                 "write `async with intercept(...)` instead"

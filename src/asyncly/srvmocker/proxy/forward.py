@@ -14,7 +14,6 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from ..journal import Exchange
-from ..request import RecordedRequest
 from ..responses.canned import Canned, has_no_body, render_head
 from ..server.answers import CLIENT_LEFT, ended_by, is_connected, malformed, send, text_answer
 from ..server.connection import SENT, SENT_LAST
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from ..journal import Journal
+    from ..request import Arrival
     from ..server.incoming import MockRequest
 
 __all__ = ["Forwarder"]
@@ -87,11 +87,11 @@ class Forwarder:
 
     async def handle(self, request: MockRequest) -> web.StreamResponse:
         """Answer one request. It is in the journal as soon as its body has come."""
-        exchange = Exchange(self._record(request), None)
+        exchange = Exchange(self._arrival(request), None)
         exchange.refused = False
 
         def complete(content: bytes) -> None:
-            exchange.request = exchange.request.with_body(content)
+            exchange.add_body(content)
             self._journal.append(exchange)
 
         request.recorded = True
@@ -113,15 +113,11 @@ class Forwarder:
         finally:
             body.end()
 
-    def _record(self, request: MockRequest) -> RecordedRequest:
-        return RecordedRequest(
-            request.method,
-            request.raw_path,
-            request.headers,
-            received_at=request.received_at,
-            connection=request.connection.number,
-            origin=request.connection.origin.locate,
-        )
+    @staticmethod
+    def _arrival(request: MockRequest) -> Arrival:
+        connection = request.connection
+        head = request.method, request.raw_path, request.headers
+        return (*head, b"", request.received_at, connection.origin)
 
     # --- refusing -------------------------------------------------------------------------
 

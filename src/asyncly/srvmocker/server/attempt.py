@@ -36,6 +36,7 @@ class Attempt:
             waited for, when the other one is closed already.
         record: what is known of the connection.
         own_error: what went wrong here, in place of what the client did.
+        mismatch: which names do not fit, in words; empty if they do.
     """
 
     def __init__(
@@ -50,12 +51,12 @@ class Attempt:
         self.twin = raw.dup()
         self.record = open_record(self.twin)
         self.own_error: Exception | None = None
+        self.mismatch = ""
         self._reached = reached
         self._ours = ours
         self._shaking: Any = None
         self._failure: Failure | None = None
         self._began = b""
-        self._has_succeeded = False
         self._has_spoken = False
 
     @property
@@ -85,7 +86,6 @@ class Attempt:
                 self._note(error)  # before the client can know
                 self._send(outgoing.read())
                 raise
-            self._has_succeeded = True
 
         self._shaking = shaking
         vars(shaking).update(do_handshake=do_handshake, attempt=self)
@@ -99,6 +99,8 @@ class Attempt:
     def _note(self, error: OSError) -> Failure:
         if self._failure is None:
             failure = explain(error, self._began, ours=self._ours)
+            if self.mismatch and failure.hint:
+                failure = failure._replace(hint=f"{self.mismatch}: see Tls(hostnames=...)")
             if self.own_error is not None:
                 failure = Failure(f"no certificate could be made: {self.own_error!r}")
             fault = self.record.tls_fault
@@ -110,8 +112,6 @@ class Attempt:
 
     async def fail(self, error: OSError) -> None:
         """Take note that it has failed; a client that was told so has time to read that."""
-        if self._has_succeeded:  # the connection has begun, and tells its end itself
-            return
         failure = self._note(error)
         self.raw.close()
         try:
@@ -121,8 +121,8 @@ class Attempt:
             self.record.fail(failure.by, was_reset=failure.was_reset)
 
     def cut(self) -> None:
-        """Reset the connection, unless it has begun: then others do that."""
-        if self._has_succeeded or not self.record.is_open:
+        """Reset the connection, unless it has begun: then others do that, and tell its end."""
+        if self.record.has_begun or not self.record.is_open:
             return
         if self.record.handshake_error is None:
             self.record.handshake_error = CUT
@@ -135,8 +135,9 @@ class Attempt:
         if self._shaking is not None:  # it leads back to itself
             for name in ("do_handshake", "attempt"):
                 vars(self._shaking).pop(name, None)
+            self._shaking = None
         self.twin.close()
-        if not self._has_succeeded:
+        if not self.record.has_begun:
             self.raw.close()
 
 

@@ -6,10 +6,12 @@ import socket
 import struct
 import sys
 from collections import deque
+from contextlib import suppress
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
+from ..journal import snapshot
 from ..report import count as numbered
 from ..responses.steps import NO_LINGER
 from ..waiting import Bell
@@ -53,6 +55,7 @@ class ConnectionRecord:
         "closed_by",
         "handshake_error",
         "handshake_hint",
+        "has_begun",
         "number",
         "opened_at",
         "requests",
@@ -70,6 +73,7 @@ class ConnectionRecord:
         self.handshake_error: str | None = None
         self.handshake_hint = ""
         self.tls_fault: TlsFault | None = None
+        self.has_begun = False
         self._socket = connected
         self._bell = bell
         self._bytes: tuple[int, int] | None = None
@@ -138,9 +142,11 @@ class ConnectionRecord:
             error: what the transport gives as the reason.
             task: answers the requests; who waits for the end waits for that of the task too.
         """
-        if isinstance(error, ConnectionError):
+        if self._end is not None:
+            self._count()  # some may have passed since
+        elif isinstance(error, ConnectionError):
             self.note_end("client", was_reset=True)
-        else:
+        elif self._end is None:
             self.note_end("server", was_reset=self._is_to_be_reset())
         self._note_closed()
         if task is None or task.done():
@@ -149,8 +155,9 @@ class ConnectionRecord:
             task.add_done_callback(self._settle)
 
     def hand_over(self, connected: socket.socket) -> None:
-        """Go on with the socket of the transport: the handshake is over, and was its own."""
+        """Go on with the socket of the transport: the handshake is over, and was good."""
         self._socket = connected
+        self.has_begun = True
 
     def fail(self, by: Literal["client", "server"], *, was_reset: bool = False) -> None:
         """Note the end of a handshake that failed; `handshake_error` says why."""
@@ -225,10 +232,11 @@ class ConnectionLog:
 
     def forget_closed(self) -> None:
         """Forget the connections that are no more."""
-        for record in tuple(self._records):
+        for record in self.all():
             if not record.is_open:
-                self._records.remove(record)
+                with suppress(ValueError, IndexError):  # another thread was quicker
+                    self._records.remove(record)
 
     def all(self) -> tuple[ConnectionRecord, ...]:
         """Return the records, in the order in which they were opened."""
-        return tuple(self._records)
+        return snapshot(self._records)

@@ -8,12 +8,11 @@ from typing import Literal, NamedTuple
 
 from ..text import shorten
 from ..tls.alerts import ALERTS, alert_name
+from .peek import HANDSHAKE
 
 __all__ = ["CUT", "Failure", "explain"]
 
 CUT = "the service stopped, or went down, within the handshake"
-HANDSHAKE = 0x16
-"""How TLS begins: the type of the first record (RFC 8446 §5.1)."""
 
 _ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(\w+)")
 _ABOUT_THE_CERTIFICATE = frozenset(range(42, 47)) | {48}
@@ -42,7 +41,7 @@ def explain(error: OSError, began: bytes, *, ours: bool) -> Failure:
         began: what the client began with.
         ours: whether the certificate is of our authority.
     """
-    if began and began[0] != HANDSHAKE:
+    if began and began[:1] != HANDSHAKE:
         line = began.partition(b"\n")[0].rstrip(b"\r").decode("latin-1")
         return Failure(f"no TLS: it began with {shorten(line)}", "the URL begins with https://")
     if isinstance(error, ssl.SSLError):

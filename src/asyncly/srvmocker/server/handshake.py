@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..tls import Tls, TlsKit
+from ..tls.authority import VERIFY_MODES
 from ..tls.names import choose_names
 from .attempt import Attempt, WatchedContext
 from .played import is_played, play, wait_for_hello
@@ -28,12 +29,6 @@ __all__ = ["Handshake", "Security"]
 
 Security: TypeAlias = ssl.SSLContext | Tls
 """What secures a listener: a context of the user's own, or a `Tls`."""
-
-_VERIFY = {
-    "none": ssl.CERT_NONE,
-    "optional": ssl.CERT_OPTIONAL,
-    "required": ssl.CERT_REQUIRED,
-}
 
 
 class Handshake:
@@ -55,6 +50,18 @@ class Handshake:
             self.kit = TlsKit(security)
             security = self._make_context(security)
         self._context = WatchedContext(ssl.PROTOCOL_TLS_SERVER, security)
+
+    @cached_property
+    def _faulty_context(self) -> ssl.SSLContext:
+        """What begins a handshake whose certificate is wrong: no session is resumed in it.
+
+        A client that resumes one (RFC 8446 §2.2) would not look at the certificate.
+        """
+        assert self.kit is not None  # noqa: S101 - for the type checker
+        context = self._make_context(self.kit.spec)
+        context.num_tickets = 0
+        context.options |= ssl.OP_NO_TICKET
+        return WatchedContext(ssl.PROTOCOL_TLS_SERVER, context)
 
     async def shake(self, listener: Listener, server: HttpServer, raw: socket.socket) -> None:
         """Shake hands over an accepted socket, which a connection takes over, or which is closed.
@@ -86,8 +93,9 @@ class Handshake:
             await play(record.tls_fault, attempt.twin, record)
             return
         attempt.make_current()
+        context = self._context if record.tls_fault is None else self._faulty_context
         loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(connect, attempt.raw, ssl=self._context)
+        await loop.connect_accepted_socket(connect, attempt.raw, ssl=context)
 
     def _make_context(self, spec: Tls) -> ssl.SSLContext:
         """Return what begins each handshake; the certificate is given when its name is known."""
@@ -96,19 +104,23 @@ class Handshake:
             context.minimum_version = spec.min_version
         if spec.max_version is not None:
             context.maximum_version = spec.max_version
-        context.verify_mode = _VERIFY[spec.client_cert]
+        context.verify_mode = VERIFY_MODES[spec.client_cert]
         context.sni_callback = self._choose
         return context
 
     def _choose(self, shaking: Any, name: str | None, context: ssl.SSLContext) -> int | None:
         """Give a handshake the certificate that its client asks for (RFC 6066 §3)."""
         assert self.kit is not None  # noqa: S101 - for the type checker
-        attempt: Attempt = shaking.attempt
+        spec, attempt = self.kit.spec, shaking.attempt
         fault = attempt.record.tls_fault
         try:
-            names = choose_names(self.kit.spec.hostnames, name, attempt.reached)
-            flaw = None if fault is None else fault.word
-            shaking.context = self.kit.authority.server_context(*names, flaw=flaw)
+            names, fits = choose_names(spec.hostnames, name, attempt.reached)
+            if not fits:
+                attempt.mismatch = f"it wants {name or attempt.reached[0]!r}, got {names[0]!r}"
+            # Some of what is verified is taken from this context, some from the first one.
+            shaking.context = self.kit.authority.server_context(
+                *names, flaw=fault and fault.word, client_cert=spec.client_cert
+            )
         except Exception as error:  # what is raised here is only printed
             attempt.own_error = error
             return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR

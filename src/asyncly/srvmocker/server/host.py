@@ -15,6 +15,7 @@ from .evidence import ConnectionLog
 from .handshake import Handshake
 from .listener import Listener
 from .outage import Outage, ServiceStopped, check_kind
+from .watchdog import WATCHDOG
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from ..journal import Exchange, Journal
     from ..request import RecordedRequest
     from ..waiting import Wait
-    from .connection import HttpServer
+    from .connection import Connection, HttpServer
     from .evidence import ConnectionRecord
     from .listener import Acceptor
     from .outage import OutageKind, State
+    from .standstill import Ward
 
 __all__ = ["Host", "Serving"]
 
@@ -58,6 +60,11 @@ class Serving:
         self._close = close
         self._acceptors: dict[Listener, Acceptor] = {}
         self._resuming: set[asyncio.Task[None]] = set()
+
+    @property
+    def connections(self) -> list[Connection]:
+        """The connections that are open; another thread may ask."""
+        return self._server.open_connections
 
     async def start(self) -> Serving:
         """Accept connections from now on; stopped again if that is cancelled. Return itself."""
@@ -166,10 +173,11 @@ class Host(ABC):
         self._connections = ConnectionLog(journal.limit)
         self._errors: list[BaseException] = []
         self._serving: Serving | None = None
+        self._ward: Ward | None = None
         self._servings: tuple[Serving, ...] = ()
         self._is_started = False
-        self._turn = threading.Lock()  # to change the ports; it is never blocked on
-        self._next_turn = Bell()
+        self._changing = threading.Lock()  # it is never blocked on
+        self._changed = Bell()
 
     @abstractmethod
     def _make_serving(self) -> Serving:
@@ -207,6 +215,7 @@ class Host(ABC):
         if self._is_started:
             raise RuntimeError(f"{self!r} is already started")
         self._is_started = True
+        self._ward = WATCHDOG.watch(self, asyncio.get_running_loop())
         try:
             self._serving = await self.serve()
         except BaseException:
@@ -218,6 +227,9 @@ class Host(ABC):
         self.close()
         serving, self._serving = self._serving, None
         self._is_started = False
+        if self._ward is not None:
+            WATCHDOG.leave(self._ward)
+            self._ward = None
         if serving is not None:
             await serving.stop()
 
@@ -357,15 +369,13 @@ class Host(ABC):
 
         def take_turn() -> bool:
             nonlocal has_turn
-            has_turn = has_turn or self._turn.acquire(blocking=False)
+            has_turn = has_turn or self._changing.acquire(blocking=False)
             return has_turn
 
         def guarded() -> Generator[Wait[None], None, None]:
             nonlocal has_turn
             if not take_turn() and patience:
-                yield self._next_turn.until(
-                    take_turn, timeout=patience, then=lambda: None, call=call
-                )
+                yield self._changed.until(take_turn, timeout=patience, then=lambda: None, call=call)
             if not has_turn:
                 raise RuntimeError(
                     f"{call}: the port is changing already; await the other call first"
@@ -376,8 +386,8 @@ class Host(ABC):
                 yield from steps()
             finally:
                 has_turn = False
-                self._turn.release()
-                self._next_turn.ring()
+                self._changing.release()
+                self._changed.ring()
 
         return in_turn(guarded, call)
 
@@ -434,6 +444,15 @@ class Host(ABC):
     def errors(self) -> tuple[BaseException, ...]:
         """The exceptions raised while answering, in order; `exchange.error` holds each too."""
         return tuple(self._errors)
+
+    def note_error(self, error: BaseException) -> None:
+        """Add an error that belongs to no request to `errors`."""
+        self._errors.append(error)
+
+    def _connections_in(self, loop: asyncio.AbstractEventLoop) -> list[Connection]:
+        """Return the connections that a loop serves, at the moment."""
+        servings = [item for item in self._servings if item.loop is loop and not item.is_over]
+        return [connection for serving in servings for connection in serving.connections]
 
     def _forget(self) -> None:
         """Forget what came."""

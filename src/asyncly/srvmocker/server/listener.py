@@ -129,8 +129,13 @@ class Listener:
                 host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
             scheme = "https" if self.tls else "http"
             host = f"[{host}]" if ":" in host else host
-            self._url = URL(f"{scheme}://{host}:{port}", encoded=True)
+            self._url = URL.build(scheme=scheme, authority=f"{host}:{port}", encoded=True)
         return self._url
+
+    @property
+    def queue(self) -> socket.socket | None:
+        """The socket in which clients wait until they are accepted; None if they wait in vain."""
+        return self._socket if self.state == "up" else None
 
     def locate(self) -> URL:
         """Return the URL that its clients asked for, without a path."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 
-__all__ = ["begins_with_tls", "peek"]
+__all__ = ["HANDSHAKE", "begins_with_tls", "peek"]
 
-_HANDSHAKE = b"\x16"
+HANDSHAKE = b"\x16"
 """What every TLS connection begins with: the type of a record that shakes hands (RFC 8446 §5.1)."""
 
 
@@ -17,7 +17,7 @@ async def begins_with_tls(raw: socket.socket) -> bool:
     One that ends without a word does not, nor does any where the loop cannot tell (Windows).
     """
     try:
-        return await peek(raw) == _HANDSHAKE
+        return await peek(raw) == HANDSHAKE
     except (OSError, NotImplementedError):
         return False
 

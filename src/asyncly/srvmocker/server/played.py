@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..responses.steps import NO_LINGER
 from ..tls.alerts import ALERTS, alert_record
-from .failures import HANDSHAKE
+from .peek import HANDSHAKE, peek
 
 if TYPE_CHECKING:
     from ..tls import TlsFault
@@ -41,20 +41,13 @@ async def wait_for_hello(raw: socket.socket) -> bool:
     Raises:
         ConnectionResetError: it left without a word.
     """
-    loop = asyncio.get_running_loop()
-    came = asyncio.Event()
     try:
-        loop.add_reader(raw, came.set)
+        first = await peek(raw)
     except NotImplementedError:  # Windows: its loop has no readers
         return True
-    try:
-        await came.wait()
-    finally:
-        loop.remove_reader(raw)
-    first = raw.recv(1, socket.MSG_PEEK)
     if not first:
         raise ConnectionResetError
-    return first[0] == HANDSHAKE
+    return first == HANDSHAKE
 
 
 async def play(fault: TlsFault, raw: socket.socket, record: ConnectionRecord) -> None:

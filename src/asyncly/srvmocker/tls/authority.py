@@ -15,11 +15,20 @@ from .private import PrivateDirectory
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["FLAWS", "Authority", "authority"]
+    from .spec import ClientCert
+
+    _Key = tuple[tuple[str, ...], str | None, ClientCert]
+
+__all__ = ["FLAWS", "VERIFY_MODES", "Authority", "authority", "load_client_cert"]
 
 FLAWS = ("expired", "not_yet_valid", "wrong_host", "untrusted", "self_signed")
 """What may be wrong with a certificate."""
 
+VERIFY_MODES: dict[ClientCert, ssl.VerifyMode] = {
+    "none": ssl.CERT_NONE,
+    "optional": ssl.CERT_OPTIONAL,
+    "required": ssl.CERT_REQUIRED,
+}
 _ELSEWHERE = "another-host.invalid"
 _CLIENT = "asyncly test client"
 _CERT_WISH = "the path of a PEM file with a certificate and its private key"
@@ -67,7 +76,7 @@ class Authority:
         self._issuer = certificates.make_issuer()
         self._files = PrivateDirectory()
         self._lock = threading.RLock()
-        self._contexts: dict[tuple[tuple[str, ...], str | None], ssl.SSLContext] = {}
+        self._contexts: dict[_Key, ssl.SSLContext] = {}
         self._clients: dict[tuple[str, str], bytes] = {}
 
     @property
@@ -87,7 +96,15 @@ class Authority:
         Args:
             name: the common name of its subject.
             organization: the organization in its subject.
+
+        Raises:
+            TypeError: one of them is no text.
         """
+        for text in (name, "x" if organization is None else organization):
+            if not isinstance(text, str) or not text:
+                raise TypeError(
+                    f"issue_client_cert takes names that are texts, got {shorten(text)}"
+                )
         whose = organization or self._certificates.ORGANIZATION
         with self._lock:
             made = self._clients.get((name, whose))
@@ -119,20 +136,22 @@ class Authority:
             load_client_cert(context, shown)
         return context
 
-    def server_context(self, *names: str, flaw: str | None = None) -> ssl.SSLContext:
+    def server_context(
+        self, *names: str, flaw: str | None = None, client_cert: ClientCert = "none"
+    ) -> ssl.SSLContext:
         """Return the context of a server with a certificate for these names; it is kept.
-
-        It asks clients for nothing, but can verify their certificates of this authority.
 
         Args:
             names: the hosts and addresses, at least one.
             flaw: what is wrong with the certificate: one of `FLAWS`.
+            client_cert: whether clients show a certificate of this authority.
         """
-        key = names, flaw
+        key = names, flaw, client_cert
         with self._lock:
             context = self._contexts.get(key)
             if context is None:
                 context = self._make_server_context(names, flaw)
+                context.verify_mode = VERIFY_MODES[client_cert]
                 if len(self._contexts) >= _CONTEXTS:
                     self._contexts.clear()
                 self._contexts[key] = context

@@ -16,23 +16,23 @@ _LOCAL = ("127.0.0.1", "::1", "localhost")
 
 def choose_names(
     hostnames: Sequence[str], asked: str | None, reached: Sequence[str]
-) -> tuple[str, ...]:
-    """Return the names in the certificate that a client gets.
+) -> tuple[tuple[str, ...], bool]:
+    """Return the names in the certificate that a client gets, and whether they are right for it.
 
     Args:
         hostnames: what the server has certificates for; empty is any name.
         asked: what the client asks for; None for one that connects to an address (RFC 6066 §3).
         reached: under which hosts and addresses it came.
     """
-    name = None if asked is None else asked.lower().removesuffix(".")
+    wanted = [asked.lower().removesuffix(".")] if asked else list(map(_plain, reached))
     if not hostnames:
-        return tuple(dict.fromkeys([*map(_plain, reached), *_LOCAL])) if name is None else (name,)
-    wanted = [name] if name is not None else map(_plain, reached)
-    for one in wanted:
+        local = () if asked else _LOCAL
+        return tuple(dict.fromkeys([*wanted, *local])), True
+    for name in wanted:
         for known in hostnames:
-            if is_named(one, known):
-                return (known,)
-    return (hostnames[0],)
+            if is_named(name, known):
+                return (known,), True
+    return (hostnames[0],), False
 
 
 def is_named(name: str, known: str) -> bool:

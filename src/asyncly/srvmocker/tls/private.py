@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from contextlib import contextmanager
 from hashlib import sha256
@@ -55,8 +56,15 @@ class PrivateDirectory:
     def _make(self) -> Path:
         if self._path is None or not self._path.is_dir():
             self._path = Path(tempfile.mkdtemp(prefix="asyncly-"))  # it is 0700
-            atexit.register(_remove, self._path, os.getpid())
+            _remove_at_exit(self._path)
         return self._path
+
+
+def _remove_at_exit(path: Path) -> None:
+    atexit.register(_remove, path, os.getpid())
+    multiprocessing = sys.modules.get("multiprocessing.util")
+    if multiprocessing is not None:  # the children that it forks run nothing of atexit
+        multiprocessing.Finalize(None, _remove, (path, os.getpid()), exitpriority=0)
 
 
 def _remove(path: Path, owner: int) -> None:

@@ -18,6 +18,7 @@ ClientCert: TypeAlias = Literal["none", "optional", "required"]
 _Version: TypeAlias = ssl.TLSVersion | Literal["1.2", "1.3"]
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_SHOWN = {version: text for text, version in _VERSIONS.items()}
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _ALERT = "alert"
 
@@ -182,8 +183,12 @@ class Tls:
         )
 
     def __repr__(self) -> str:
-        given = {name: value for name, value in vars(self).items() if value != getattr(Tls, name)}
-        return f"Tls({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+        given = [
+            f"{name}={_SHOWN.get(value, value)!r}"
+            for name, value in vars(self).items()
+            if value != getattr(Tls, name)
+        ]
+        return f"Tls({', '.join(given)})"
 
 
 def _check_version(name: str, version: object) -> ssl.TLSVersion | None:
@@ -233,7 +238,7 @@ def check_security(tls: object, ssl_context: object) -> Tls | ssl.SSLContext | N
         TypeError: one of them is of the wrong type.
         ValueError: both are given, or the context is one for clients.
     """
-    if tls not in (None, True, False) and not isinstance(tls, Tls):
+    if tls is not None and not isinstance(tls, bool | Tls):
         hint = "; pass your own context as ssl_context=" if isinstance(tls, ssl.SSLContext) else ""
         raise TypeError(f"tls takes True or a Tls(...), got {shorten(tls)}{hint}")
     if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
