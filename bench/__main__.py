@@ -116,6 +116,21 @@ def _life(ours: str, peers: str, quick: bool) -> list[Row]:
     ]
 
 
+def _thread(ours: str, peers: str, quick: bool) -> list[Row]:
+    rounds = "20" if quick else "400"
+    runs = [_json(ours, "thread.py", rounds) for _ in range(1 if quick else 7)]
+    life, bare = (median(run[name] for run in runs) for name in ("life", "bare"))
+    return [
+        Row(
+            "start, register, stop, all on a thread of its own",
+            f"{life:.0f} µs",
+            f"{bare:.0f} µs: a bare thread, loop and `create_server`",
+            "< 2 ms",
+            _verdict(f"{life / 1e3:.2f} ms", life < 2000),
+        )
+    ]
+
+
 def _suite(ours: str, peers: str, quick: bool) -> list[Row]:
     found = suite.measure(ours, peers, 1 if quick else 5)
     mine = found["this package"]
@@ -204,6 +219,7 @@ def _startup(ours: str, peers: str, quick: bool) -> list[Row]:
 CASES = {
     "load": _load,
     "life": _life,
+    "thread": _thread,
     "suite": _suite,
     "routing": _routing,
     "memory": _memory,

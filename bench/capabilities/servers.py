@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from textwrap import dedent
 
 HARD_CODED = "http://api.invalid"
@@ -26,13 +26,21 @@ class Ours:
             assert requests.get(str(mock_service.url / "fact"), timeout=2).json() == {"n": 1}
     """)
 
+    hard_coded = True
+
     @asynccontextmanager
-    async def serve(self, *, answer=None):
+    async def serve(self, *, answer=None, hard_coded=False):
         from asyncly.srvmocker import JsonResponse, MockRoute, start_service
 
-        async with start_service([MockRoute("GET", "/fact", "fact")]) as service:
+        async with AsyncExitStack() as stack:
+            routes = [MockRoute("GET", "/fact", "fact")]
+            service = await stack.enter_async_context(start_service(routes))
             service.register("fact", answer or JsonResponse({"n": 1}))
             self.service, self.url = service, str(service.url).rstrip("/")
+            if hard_coded:
+                from asyncly.srvmocker import intercept
+
+                await stack.enter_async_context(intercept({HARD_CODED: service}, patch=True))
             yield
 
     def asking(self, called):
@@ -67,6 +75,8 @@ class Ours:
 
 
 class Asyncly010(Ours):
+    hard_coded = False
+
     def unmatched(self):
         return len(self.service.history)
 

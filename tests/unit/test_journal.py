@@ -11,11 +11,10 @@ from asyncly.srvmocker.assertions import Verdict
 from asyncly.srvmocker.journal import Journal
 from asyncly.srvmocker.matching import ANY_REQUEST, Match
 
-ROUTE = MockRoute("GET", "/{x}", "any")
-
 
 def exchange(name: str | None, target: str = "/a") -> Exchange:
-    return Exchange(RecordedRequest("GET", target, handler_name=name), ROUTE)
+    route = None if name is None else MockRoute("GET", "/{x}", name)
+    return Exchange(RecordedRequest("GET", target).arrival, route)
 
 
 def filled(limit: int, *names: str | None) -> Journal:
@@ -31,7 +30,6 @@ def test_it_keeps_the_newest_in_order_and_counts_what_it_dropped() -> None:
     assert [call.target for call in journal.calls("a")] == ["/3", "/4"]
     assert journal.calls("b") == []
     assert journal.dropped == {"a": 1, "b": 1}
-    assert journal.dropped["never"] == 0
     assert len(journal) == 3
     assert repr(journal) == "<Journal of 3 exchanges, limit 3>"
 
@@ -132,3 +130,14 @@ def test_a_wait_is_met_by_at_least_so_many_calls_that_are_still_here(
     requests = [RecordedRequest()] * calls
     verdict = Verdict("'a'", requests, times=times, dropped=dropped, waiting=1.0)
     assert verdict.met is met
+
+
+def test_the_record_is_made_once_and_anew_when_the_body_has_come() -> None:
+    item = exchange("a", "/x")
+    record = item.request
+    assert item.request is record
+    assert (record.handler_name, record.target, record.body) == ("a", "/x", b"")
+    item.add_body(b"late")
+    assert item.request is item.request
+    assert (item.request.target, item.request.body) == ("/x", b"late")
+    assert record.body == b""

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 import trio
 
-from asyncly.srvmocker import Exchange, RecordedRequest
+from asyncly.srvmocker import (
+    ConnectionRecord,
+    Exchange,
+    Gate,
+    LiveStream,
+    MockProxyService,
+    MockRoute,
+    MockService,
+    RecordedRequest,
+)
 from asyncly.srvmocker.journal import Journal
 from asyncly.srvmocker.waiting import Bell, Wait, cross
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def exchange() -> Exchange:
-    return Exchange(RecordedRequest(), None)
+    return Exchange(RecordedRequest().arrival, None)
 
 
 class Question:
@@ -399,3 +411,105 @@ def test_a_crossing_that_is_never_awaited_warns() -> None:
         with pytest.warns(RuntimeWarning, match=r"conn.send\(...\) waited for nothing"):
             wait.__del__()
         wait.close()
+
+
+async def _in_trio(wait: Wait[str]) -> str:
+    return await wait
+
+
+@pytest.mark.parametrize("where", ["a thread", "asyncio", "trio"])
+def test_a_loop_that_is_closed_before_it_begins_is_waited_for_by_nobody(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asyncly.srvmocker.waiting._LOOP_CHECK", 0.01)
+    loop = asyncio.new_event_loop()
+    monkeypatch.setattr(loop, "call_soon_threadsafe", lambda *_: loop.close())
+    wait = cross(loop, Door().wait, "conn.send(...)")
+    with pytest.raises(RuntimeError) as caught:
+        if where == "trio":
+            trio.run(_in_trio, wait)
+        elif where == "asyncio":
+            asyncio.run(wait)
+        else:
+            wait.block()
+    assert str(caught.value) == "conn.send(...): the loop in which this is done was closed"
+
+
+# --- what is refused --------------------------------------------------------------------
+
+
+def test_blocking_trio_is_refused() -> None:
+    async def main() -> None:
+        wait = Door().wait()
+        with pytest.raises(RuntimeError, match=r"write `await door\.wait\(\)` instead"):
+            wait.block()
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error", "text"),
+    [
+        ("5", TypeError, "timeout= takes seconds, or None to wait for ever, got '5'"),
+        (True, TypeError, "timeout= takes seconds, or None to wait for ever, got True"),
+        (-1, ValueError, "timeout= takes seconds from 0 up, got -1"),
+        (float("nan"), ValueError, "timeout= takes seconds from 0 up, got nan"),
+    ],
+)
+def test_what_is_no_time_to_wait_is_refused_at_once(
+    timeout: Any, error: type[Exception], text: str
+) -> None:
+    record = ConnectionRecord(1, None, Bell())
+    waits: list[Callable[[], object]] = [
+        lambda: Door().wait(timeout),
+        lambda: Gate().waiting(timeout=timeout),
+        lambda: LiveStream("sse").accept(timeout),
+        lambda: record.closed(timeout=timeout),
+        lambda: MockService([MockRoute("GET", "/", "x")]).wait_for_call("x", timeout=timeout),
+        lambda: MockProxyService().wait_for_call(timeout=timeout),
+    ]
+    for wait in waits:
+        with pytest.raises(error) as caught:
+            wait()
+        assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 1e100])
+async def test_a_very_long_time_is_waited_for(timeout: float) -> None:
+    door = Door()
+    asyncio.get_running_loop().call_soon(door.open)
+    assert await door.wait(timeout) == "welcome"
+    assert await asyncio.to_thread(door.wait(timeout).block) == "welcome"
+
+
+# --- who waits is gone ------------------------------------------------------------------
+
+
+def test_a_loop_that_was_closed_with_somebody_waiting_in_it_breaks_nobody_else() -> None:
+    door = Door()
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(door.wait())
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    door.open()
+    assert door.wait().block() == "welcome"
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    task.get_coro().close()
+    assert door.bell._watchers == []
+
+
+def test_a_bell_rings_while_somebody_asks() -> None:
+    """The one who rings does not wait for the question, nor is the ring lost."""
+    bell = Bell()
+    asked: list[int] = []
+
+    def satisfied() -> bool:
+        asked.append(1)
+        if len(asked) == 1:
+            thread = threading.Thread(target=bell.ring)
+            thread.start()
+            thread.join(30)
+            assert not thread.is_alive()
+        return len(asked) == 2
+
+    assert bell.block(satisfied, timeout=30)

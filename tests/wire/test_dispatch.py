@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -304,3 +306,16 @@ async def test_registering_again_changes_the_answer(
         async with session.get("/users/me") as answer:
             assert await answer.json() == number
     assert service.handlers["me"] == JsonResponse(2)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="aiohttp begins such tasks at once there")
+async def test_a_request_runs_in_the_task_of_its_connection(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    """It depends on how aiohttp makes its tasks, so that may move."""
+    before = asyncio.all_tasks()
+    service.register("me", CallbackResponse(lambda _: len(asyncio.all_tasks() - before)))
+    for _ in range(2):
+        async with session.get("/users/me") as answer:
+            assert await answer.json() == 1
+    assert len({call.connection for call in service.history}) == 1

@@ -12,8 +12,8 @@ import requests
 from yarl import URL
 
 from asyncly.srvmocker import JsonResponse, MockService, RawResponse, StallResponse, start_service
-from asyncly.srvmocker.fixtures import ServingThread
 from asyncly.srvmocker.server.listener import Listener
+from asyncly.srvmocker.server.thread import ServingThread
 
 from .conftest import ROUTES
 
@@ -153,3 +153,25 @@ def test_a_door_on_a_thread() -> None:
     finally:
         service.close()
         thread.stop()
+
+
+async def test_doors_that_are_opened_at_once_all_open(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    doors = [make_door() for _ in range(5)]
+    await asyncio.gather(*map(service.open_door, doors))
+    for door in doors:
+        async with session.get(door.url / "fact") as answer:
+            assert answer.status == 200
+
+
+async def test_a_door_waits_for_the_end_of_another_change(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    door = make_door()
+    await asyncio.gather(service.down(), service.open_door(door))
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await session.get(door.url / "fact")
+    await service.up()
+    async with session.get(door.url / "fact") as answer:
+        assert answer.status == 200

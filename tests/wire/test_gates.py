@@ -26,9 +26,9 @@ from asyncly.srvmocker import (
     RawResponse,
     SequenceResponse,
     SrvMockerError,
+    run_service,
     start_service,
 )
-from asyncly.srvmocker.fixtures import ServingThread
 
 from .conftest import ROUTES, connect
 
@@ -51,13 +51,9 @@ def gated(service: MockService, gate: Gate) -> MockService:
 
 @pytest.fixture
 def threaded(gate: Gate) -> Iterator[MockService]:
-    service = MockService(ROUTES)
-    service.bind()
-    thread = ServingThread(service)
-    service.register("fact", GatedResponse(RawResponse("through"), gate))
-    yield service
-    service.close()
-    thread.stop()
+    with run_service(ROUTES) as service:
+        service.register("fact", GatedResponse(RawResponse("through"), gate))
+        yield service
 
 
 async def get(session: aiohttp.ClientSession, page: int = 1) -> tuple[int, str]:

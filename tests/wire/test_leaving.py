@@ -7,6 +7,7 @@ import gc
 import ssl
 import subprocess
 import sys
+import weakref
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,6 +202,22 @@ async def test_a_thousand_connections_at_once() -> None:
         assert {call.connection for call in service.history} == set(range(1, 1001))
 
 
+async def test_what_a_service_recorded_is_freed_with_it_and_waits_for_no_collector() -> None:
+    async with start_service(ROUTES) as service, aiohttp.ClientSession() as session:
+        service.register("fact", RawResponse(b"x"))
+        async with session.get(service.url / "fact") as answer:
+            await answer.read()
+        recorded = weakref.ref(service.get_calls("fact")[0].headers)
+    gc.collect()
+    gc.disable()
+    try:
+        del service, answer, session
+        await asyncio.sleep(0)
+        assert recorded() is None
+    finally:
+        gc.enable()
+
+
 async def test_a_thousand_services_in_a_row() -> None:
     tasks, before = asyncio.all_tasks(), len(descriptors())
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
@@ -356,3 +373,19 @@ def test_nothing_is_logged_and_nothing_warns(run: str) -> None:
         check=False,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_the_tasks_of_the_server_may_be_cancelled_before_it_is_left(tls: bool) -> None:
+    """As a loop does when it is closed: it cancels all tasks, in any order."""
+    before = asyncio.all_tasks()
+    async with start_service(ROUTES, tls=tls) as service:
+        service.register("fact", RawResponse("Meow."))
+        async with connect(service.url):
+            await asyncio.sleep(0)
+            tasks = asyncio.all_tasks() - before
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
+    assert asyncio.all_tasks() == before

@@ -7,6 +7,7 @@ import json
 import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -28,9 +29,9 @@ from asyncly.srvmocker import (
     ServerSentEvent,
     SrvMockerError,
     StreamClosedError,
+    run_service,
     start_service,
 )
-from asyncly.srvmocker.fixtures import ServingThread
 
 from .conftest import connect
 
@@ -405,12 +406,8 @@ async def test_httpx_and_curl(live: LiveStream, service: MockService) -> None:
 @pytest.fixture
 def threaded() -> Iterator[MockService]:
     """A service on a thread of its own, as the fixture serves it where no loop runs."""
-    service = MockService(ROUTES)
-    service.bind()
-    thread = ServingThread(service)
-    yield service
-    service.close()
-    thread.stop()
+    with run_service(ROUTES) as service:
+        yield service
 
 
 def test_a_test_without_a_loop(threaded: MockService) -> None:
@@ -441,15 +438,14 @@ def test_a_test_without_a_loop(threaded: MockService) -> None:
 
 
 def test_a_service_whose_thread_has_ended() -> None:
-    service = MockService(ROUTES)
-    service.bind()
-    thread = ServingThread(service)
     live = LiveStream("ndjson")
-    service.register("events", live)
-    with requests.get(str(service.url / "events"), stream=True, timeout=30):
+    with ExitStack() as running, ExitStack() as clients:
+        service = running.enter_context(run_service(ROUTES))
+        service.register("events", live)
+        url = str(service.url / "events")
+        clients.enter_context(requests.get(url, stream=True, timeout=30))
         conn = live.accept().block()
-        service.close()
-        thread.stop()
+        running.close()
         assert conn.closed().block().by == "service"
         with pytest.raises(StreamClosedError, match="the service was stopped"):
             conn.send(1).block()

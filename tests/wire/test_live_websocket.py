@@ -13,8 +13,14 @@ from aiohttp import WSMsgType
 from websockets.asyncio.client import connect as ws_client
 from websockets.sync.client import connect as ws_client_in_a_thread
 
-from asyncly.srvmocker import LiveStream, MockRoute, MockService, StreamClosedError, start_service
-from asyncly.srvmocker.fixtures import ServingThread
+from asyncly.srvmocker import (
+    LiveStream,
+    MockRoute,
+    MockService,
+    StreamClosedError,
+    run_service,
+    start_service,
+)
 
 from .conftest import connect
 
@@ -188,12 +194,8 @@ async def test_a_plain_get(live: LiveStream, service: MockService) -> None:
 
 @pytest.fixture
 def threaded() -> Iterator[MockService]:
-    service = MockService(ROUTES)
-    service.bind()
-    thread = ServingThread(service)
-    yield service
-    service.close()
-    thread.stop()
+    with run_service(ROUTES) as service:
+        yield service
 
 
 def test_in_a_thread(threaded: MockService) -> None:

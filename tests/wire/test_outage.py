@@ -20,10 +20,10 @@ from asyncly.srvmocker import (
     JsonResponse,
     MockRoute,
     MockService,
+    run_service,
     start_proxy,
     start_service,
 )
-from asyncly.srvmocker.fixtures import ServingThread
 
 from .conftest import connect
 
@@ -229,10 +229,7 @@ async def test_a_proxy_has_outages_too() -> None:
 
 
 def test_a_service_on_a_thread_goes_down_and_up_for_a_test_without_a_loop() -> None:
-    service = MockService([MockRoute("GET", "/fact", "fact")])
-    service.bind()
-    thread = ServingThread(service)
-    try:
+    with run_service([MockRoute("GET", "/fact", "fact")]) as service:
         service.register("fact", JsonResponse({}))
         url = str(service.url / "fact")
         assert requests.get(url, timeout=5).status_code == 200
@@ -243,9 +240,6 @@ def test_a_service_on_a_thread_goes_down_and_up_for_a_test_without_a_loop() -> N
         with service.outage("silent"), pytest.raises(requests.ReadTimeout):
             requests.get(url, timeout=0.2)
         assert requests.get(url, timeout=5).status_code == 200
-    finally:
-        service.close()
-        thread.stop()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there no two sockets share a port at all")

@@ -22,7 +22,7 @@ from asyncly.srvmocker import (
     start_proxy,
     start_service,
 )
-from asyncly.srvmocker.fixtures import ServingThread
+from asyncly.srvmocker.server.thread import ServingThread
 
 from .conftest import connect
 from .test_leaving import nothing_is_left

@@ -272,9 +272,10 @@ async def test_a_connection_that_has_begun_is_no_failed_handshake(
     monkeypatch.setattr(Connection, "connection_made", begin_and_cancel)
     async with start_service(ROUTES, tls=True) as service:
         async with client_of(service) as session:
-            with pytest.raises(aiohttp.ClientError):
+            service.register("fact", RawResponse("ok"))
+            with suppress(aiohttp.ClientError):  # its request may be quicker than the end
                 await session.get(service.url / "fact")
-        record = await last(service)
+            record = await last(service)
         assert (record.handshake_error, record.closed_by) == (None, "server")
 
 

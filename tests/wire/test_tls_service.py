@@ -22,8 +22,8 @@ from bench.faults.clients import CLIENTS, outcomes
 from yarl import URL
 
 from asyncly.srvmocker import JsonResponse, MockService, RawResponse, Tls, start_service
-from asyncly.srvmocker.fixtures import ServingThread
 from asyncly.srvmocker.server.listener import Listener
+from asyncly.srvmocker.server.thread import ServingThread
 from asyncly.srvmocker.tls import authority
 
 from .conftest import ROUTES

@@ -840,6 +840,20 @@ def test_mistakes(make: Callable[[], object], error: type[Exception], text: str)
         make()
 
 
+@pytest.mark.parametrize("call", ["receive", "receive_json", "expect", "expect_close"])
+async def test_a_script_that_waits_no_time_is_told(
+    service: MockService, session: aiohttp.ClientSession, call: str
+) -> None:
+    async def script(connection: WebSocketConnection) -> None:
+        await getattr(connection, call)(timeout="5")
+
+    service.register("chat", WebSocketResponse(script))
+    async with session.ws_connect("/chat") as client:
+        assert (await client.receive()).data == 1011
+    (error,) = service.errors
+    assert str(error) == "timeout= takes seconds, or None to wait for ever, got '5'"
+
+
 def test_values() -> None:
     script = [ws.Expect({"a": 1}), ws.Send(b"x")]
     assert WebSocketResponse(script) == WebSocketResponse(tuple(script))

@@ -10,12 +10,19 @@ from .comparing import (
     Mismatch,
 )
 from .exceptions import (
+    BlockedLoopError,
+    BlockedLoopWarning,
     MissingResponseError,
     SequenceExhausted,
+    ServiceThreadError,
     SrvMockerError,
     StreamClosedError,
     UnknownHandlerError,
     WebSocketScriptError,
+)
+from .interception import (
+    MockNetwork,
+    intercept,
 )
 from .journal import (
     Exchange,
@@ -95,6 +102,10 @@ from .service import (
     MockService,
     start_service,
 )
+from .threaded import (
+    run_proxy,
+    run_service,
+)
 from .tls import (
     Tls,
     TlsFault,
@@ -106,6 +117,8 @@ __all__ = [
     "BadStatusLine",
     "Barrier",
     "BaseMockResponse",
+    "BlockedLoopError",
+    "BlockedLoopWarning",
     "CallbackResponse",
     "ChanceResponse",
     "ChunkedResponse",
@@ -135,6 +148,7 @@ __all__ = [
     "Mismatch",
     "MissingFinalChunk",
     "MissingResponseError",
+    "MockNetwork",
     "MockProxyService",
     "MockRoute",
     "MockService",
@@ -152,6 +166,7 @@ __all__ = [
     "SequenceResponse",
     "Serializer",
     "ServerSentEvent",
+    "ServiceThreadError",
     "SrvMockerError",
     "SseResponse",
     "StaleConnection",
@@ -171,6 +186,9 @@ __all__ = [
     "WebSocketScriptError",
     "WireResponse",
     "YamlResponse",
+    "intercept",
+    "run_proxy",
+    "run_service",
     "start_proxy",
     "start_service",
     "ws",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .comparing import Mismatch
     from .request import RecordedRequest
 
-__all__ = ["Verdict", "check_timeout", "check_times", "in_order"]
+__all__ = ["Verdict", "check_times", "in_order"]
 
 
 @dataclass
@@ -101,21 +101,6 @@ def check_times(times: object, *, least: int = 0) -> None:
         raise TypeError(f"times= takes a number of calls, got {times!r}")
     if times < least:
         raise ValueError(f"times= takes a number of calls from {least} up, got {times}")
-
-
-def check_timeout(timeout: object) -> None:
-    """Refuse a `timeout=` that is no time to wait.
-
-    Raises:
-        TypeError: it is no number.
-        ValueError: it is negative, or not a number at all.
-    """
-    if timeout is None:
-        return
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise TypeError(f"timeout= takes seconds, or None to wait for ever, got {timeout!r}")
-    if not timeout >= 0:
-        raise ValueError(f"timeout= takes seconds from 0 up, got {timeout!r}")
 
 
 def in_order(wanted: Sequence[str], calls: Sequence[RecordedRequest]) -> int:

@@ -4,11 +4,13 @@
     ├── UnknownHandlerError   (also a LookupError)
     ├── MissingResponseError
     ├── SequenceExhausted
-    └── StreamClosedError     (also a ConnectionError)
+    ├── StreamClosedError     (also a ConnectionError)
+    ├── BlockedLoopError
+    └── ServiceThreadError
 
 A failed expectation is none of these: it is an `AssertionError`, as test runners expect. That
 of a WebSocket's script is a `WebSocketScriptError`, kept in `service.errors`.
-A wrong argument is a `TypeError` or a `ValueError`.
+A wrong argument is a `TypeError` or a `ValueError`. The one warning is a `BlockedLoopWarning`.
 """
 
 from __future__ import annotations
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "BlockedLoopError",
+    "BlockedLoopWarning",
     "MissingResponseError",
     "SequenceExhausted",
+    "ServiceThreadError",
     "SrvMockerError",
     "StreamClosedError",
     "UnknownHandlerError",
@@ -81,6 +86,37 @@ class StreamClosedError(SrvMockerError, ConnectionError):
     """A test sent something into a live stream that has ended.
 
     The text says who ended it: the client, the test, or the end of the service.
+    """
+
+
+class BlockedLoopError(SrvMockerError):
+    """Clients waited for a server whose own event loop was blocked, and were sent away.
+
+    It is in `service.errors`, and the text says which line blocked the loop and what to do.
+    Those clients got a 503 that says the same, or their connection was cut.
+
+    Attributes:
+        filename: the file of the line.
+        lineno: the line, from 1.
+    """
+
+    def __init__(self, text: str, filename: str, lineno: int) -> None:
+        self.filename = filename
+        self.lineno = lineno
+        super().__init__(text)
+
+
+class BlockedLoopWarning(RuntimeWarning):
+    """A client waits for a server whose own event loop is blocked.
+
+    It is given at the line that blocks, and its text says what to do.
+    """
+
+
+class ServiceThreadError(SrvMockerError):
+    """The thread of a server has died, or does not end.
+
+    Raised at the end of a `run_service` block, and kept in `service.errors`.
     """
 
 

@@ -8,20 +8,22 @@ where there is none (plain functions, trio).
 from __future__ import annotations
 
 import asyncio
-import sys
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .proxy import MockProxyService
+from .server.thread import ServingThread
+from .server.watchdog import WATCHDOG
 from .service import MockService
+from .waiting import has_loop
 
 if TYPE_CHECKING:
     from yarl import URL
 
     from .responses import BaseMockResponse
     from .server.host import Host, Serving
+    from .server.standstill import Ward
 
-__all__ = ["Attachments", "FixtureProxy", "FixtureService", "ServingThread"]
+__all__ = ["Attachments", "FixtureProxy", "FixtureService"]
 
 
 class Attachments:
@@ -35,6 +37,7 @@ class Attachments:
     def __init__(self, host: Host, *, thread: bool = False) -> None:
         self._host = host
         self._tasks: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
+        self._wards: list[Ward] = []
         self._thread: ServingThread | None = None
         if thread:
             self.serve_on_thread()
@@ -46,11 +49,13 @@ class Attachments:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            if _in_trio():
+            if has_loop():  # of trio
                 self.serve_on_thread()
             return
         if loop not in self._tasks:
             self._tasks[loop] = loop.create_task(self._serve(), name="asyncly mock server")
+            # At once: a test that blocks before it awaits anything never lets that task begin.
+            self._wards.append(WATCHDOG.watch(self._host, loop))
 
     def serve_on_thread(self) -> None:
         """Serve on a thread with a loop of its own."""
@@ -68,8 +73,14 @@ class Attachments:
                 await serving.stop()
 
     def stop(self) -> None:
-        """End all serving, from outside of any loop, and give the port back."""
+        """End all serving, from outside of any loop, and give the port back.
+
+        Raises:
+            ServiceThreadError: the thread had died, or does not end.
+        """
         self._host.close()
+        while self._wards:
+            WATCHDOG.leave(self._wards.pop())
         if self._thread is not None:
             self._thread.stop()
         for loop, task in self._tasks.items():
@@ -79,50 +90,8 @@ class Attachments:
             if not loop.is_running():
                 loop.run_until_complete(asyncio.wait([task]))
         self._tasks.clear()
-
-
-class ServingThread:
-    """Serves a host on a thread with a loop of its own.
-
-    Args:
-        host: what is served. It is served when the constructor returns.
-    """
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._begun = threading.Event()
-        self._failure: BaseException | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._end: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._run, name="asyncly mock server", daemon=True)
-        self._thread.start()
-        self._begun.wait()
-        if self._failure is not None:
-            self._thread.join()
-            raise self._failure
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            self._failure = error
-            self._begun.set()
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._end = asyncio.Event()
-        serving = await self._host.serve()
-        self._begun.set()
-        try:
-            await self._end.wait()
-        finally:
-            await serving.stop()
-
-    def stop(self) -> None:
-        """Stop serving and wait for the end of the thread."""
-        if self._loop is not None and self._end is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
+        if self._thread is not None and self._thread.failure is not None:
+            raise self._thread.failure
 
 
 class FixtureService(MockService):
@@ -152,8 +121,3 @@ class FixtureProxy(MockProxyService):
         """Where the proxy listens: give it to the client as its proxy."""
         self.attachments.touch()
         return super().url
-
-
-def _in_trio() -> bool:
-    trio: Any = sys.modules.get("trio")
-    return trio is not None and bool(trio.lowlevel.in_trio_run())

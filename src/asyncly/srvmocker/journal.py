@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from .request import NO_PARAMS, RecordedRequest
 from .text import clip
 from .waiting import Bell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping
 
     from .comparing import Mismatch
-    from .request import RecordedRequest
+    from .request import Arrival
     from .routing import MockRoute
 
 __all__ = [
@@ -26,7 +28,10 @@ __all__ = [
     "Exchange",
     "Journal",
     "WebSocketMessage",
+    "snapshot",
 ]
+
+_T = TypeVar("_T")
 
 
 JOURNAL_LIMIT = 10_000
@@ -80,29 +85,69 @@ class Exchange:
             None until then.
     """
 
-    # Defaults of the class: most exchanges never set them, and there are many.
-    nearest: tuple[tuple[MockRoute, tuple[Mismatch, ...]], ...] = ()
-    refused: bool = False
-    status: int | None = None
-    fault: str | None = None
-    error: BaseException | None = None
-    finished_at: float | None = None
-    _messages: Sequence[WebSocketMessage] = ()
+    # One is kept of every request: small, and its record is made when somebody asks for it.
+    __slots__ = (
+        "_arrival",
+        "_messages",
+        "_path_params",
+        "_request",
+        "error",
+        "fault",
+        "finished_at",
+        "nearest",
+        "refused",
+        "route",
+        "status",
+    )
 
-    def __init__(self, request: RecordedRequest, route: MockRoute | None) -> None:
-        self.request = request
+    def __init__(
+        self,
+        arrival: Arrival,
+        route: MockRoute | None,
+        path_params: Mapping[str, str] = NO_PARAMS,
+    ) -> None:
+        self._arrival = arrival
+        self._path_params = path_params
+        self._request: RecordedRequest | None = None
+        self._messages: list[WebSocketMessage] | None = None
         self.route = route
-        if route is None:
-            self.refused = True
+        self.nearest: tuple[tuple[MockRoute, tuple[Mismatch, ...]], ...] = ()
+        self.refused = route is None
+        self.status: int | None = None
+        self.fault: str | None = None
+        self.error: BaseException | None = None
+        self.finished_at: float | None = None
+
+    @property
+    def request(self) -> RecordedRequest:
+        """What arrived."""
+        if self._request is None:
+            self._request = RecordedRequest.of(self._arrival, self.handler_name, self._path_params)
+        return self._request
+
+    @property
+    def handler_name(self) -> str | None:
+        """The handler name of the route that took the request; None if none did."""
+        return None if self.route is None else self.route.handler_name
+
+    @property
+    def path_params(self) -> Mapping[str, str]:
+        """The values of the `{name}` parts of the route's path."""
+        return self._path_params
+
+    def add_body(self, body: bytes) -> None:
+        """Note the body, where it came after the exchange had begun."""
+        self._arrival = (*self._arrival[:3], body, *self._arrival[4:])
+        self._request = None
 
     @property
     def messages(self) -> tuple[WebSocketMessage, ...]:
         """What was said on a WebSocket, by both sides, in order; empty for anything else."""
-        return tuple(self._messages)
+        return tuple(self._messages or ())
 
     def log_messages(self) -> list[WebSocketMessage]:
         """Return the list that the server adds messages to; it is made at the first call."""
-        if not isinstance(self._messages, list):
+        if self._messages is None:
             self._messages = []
         return self._messages
 
@@ -136,7 +181,7 @@ class Journal:
                 f"journal_limit takes the number of exchanges to keep, at least 1, got {limit!r}"
             )
         self.limit = limit
-        self.dropped: Counter[str | None] = Counter()
+        self.dropped: dict[str | None, int] = {}
         self._log: deque[Exchange] = deque()
         self.bell = Bell()
 
@@ -144,7 +189,9 @@ class Journal:
         """Add an exchange and tell whoever waits for one."""
         log = self._log
         if len(log) >= self.limit:
-            self.dropped[log.popleft().request.handler_name] += 1
+            with suppress(IndexError):  # another thread has cleared it meanwhile
+                name = log.popleft().handler_name
+                self.dropped[name] = self.dropped.get(name, 0) + 1
         log.append(exchange)
         self.bell.ring()
 
@@ -157,15 +204,24 @@ class Journal:
         """Return the requests that the handler took, in order."""
         return [
             exchange.request
-            for exchange in tuple(self._log)
-            if exchange.request.handler_name == handler_name
+            for exchange in snapshot(self._log)
+            if exchange.handler_name == handler_name
         ]
 
     def __iter__(self) -> Iterator[Exchange]:
-        return iter(tuple(self._log))
+        return iter(snapshot(self._log))
 
     def __len__(self) -> int:
         return len(self._log)
 
     def __repr__(self) -> str:
         return f"<Journal of {len(self._log)} exchanges, limit {self.limit}>"
+
+
+def snapshot(items: Collection[_T]) -> tuple[_T, ...]:
+    """Return what is in a collection that another thread changes."""
+    while True:
+        try:
+            return tuple(items)
+        except RuntimeError:  # it was changed in the midst of this
+            continue

@@ -25,7 +25,7 @@ from .text import (
 if TYPE_CHECKING:
     from .request import RecordedRequest
 
-__all__ = ["ANY_REQUEST", "UNSET", "Match", "Mismatch", "Unset"]
+__all__ = ["ANY_REQUEST", "UNSET", "Match", "Mismatch", "Unset", "match_of"]
 
 
 class Unset(Enum):
@@ -44,6 +44,8 @@ _REMEMBERED = 64 * 1024
 """Bytes of a body up to which a match remembers it."""
 
 _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+_NO_BODY = (dict, list, tuple, int, float)
 
 _Check = Callable[["RecordedRequest", list[Mismatch]], None]
 
@@ -105,7 +107,7 @@ class Match:
             raise TypeError(
                 f"predicate= takes a function of the request, got {shorten(self.predicate)}"
             )
-        if isinstance(self.body, dict | list | tuple | int | float):
+        if isinstance(self.body, _NO_BODY):
             raise TypeError(
                 f"body= takes bytes or text, got {shorten(self.body)}; "
                 "for parsed JSON use json=, for a form form="
@@ -289,3 +291,13 @@ def _compare_field(
 
 ANY_REQUEST: Final = Match()
 """The match that every request fulfils."""
+
+
+def match_of(json: Any, *others: Any) -> Match:
+    """Return the match of these parts, as its constructor takes them.
+
+    Most expectations name none: they share one match, since each costs as much as a small request.
+    """
+    if json is UNSET and all(part is None for part in others):
+        return ANY_REQUEST
+    return Match(json, *others)

@@ -63,7 +63,7 @@ def near_exchanges(
     routes: Iterable[MockRoute], exchanges: Iterable[Exchange], *, handler_name: str
 ) -> tuple[Near, ...]:
     """Return the exchanges that came near to one handler's routes but did not reach it."""
-    others = [item for item in exchanges if item.request.handler_name != handler_name]
+    others = [item for item in exchanges if item.handler_name != handler_name]
     scored: list[tuple[float, Near]] = []
     for exchange in others[-_SCANNED:]:
         request = exchange.request

@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .comparing import ENOUGH
+from .exceptions import BlockedLoopError, BlockedLoopWarning, ServiceThreadError
 from .text import VALUE_LIMIT, clip, describe_error, redact, shorten
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ _NAMED = 5
 _TARGET = 100
 """Characters that a request target may take."""
 _ERROR_LINES = 12
+_OF_THE_SERVER = (BlockedLoopError, BlockedLoopWarning, ServiceThreadError)
 
 
 def count(number: int, noun: str) -> str:
@@ -202,7 +204,7 @@ def _near(title: str, near: Sequence[Near]) -> list[str]:
         taker = f" ({exchange.route.handler_name!r})" if exchange.route else ""
         lines.append(f"    {render_target(exchange.request)} → {exchange.outcome}{taker}")
         lines += render_mismatches(mismatches, "      ", _ASIDE)
-        if not mismatches:
+        if not mismatches and exchange.route:
             lines.append(f"      nothing differs from {route}: another route was tried first")
     return lines
 
@@ -253,8 +255,9 @@ def render_trouble(
         handshakes: name TLS handshakes that failed, too, but for faults of the test's own.
         colour: use the colours of a terminal.
     """
-    unmatched, errors = host.unmatched, [item for item in host.exchanges if item.error is not None]
-    errors = [exchange for exchange in errors if exchange.route is not None]
+    unmatched = [item for item in host.unmatched if not isinstance(item.error, _OF_THE_SERVER)]
+    errors = [item for item in host.exchanges if item.error is not None and item.route is not None]
+    own = [error for error in host.errors if isinstance(error, _OF_THE_SERVER)]
     idle = getattr(host, "unused", ()) if unused else ()
     failed = [item for item in host.connections if item.handshake_error and not item.tls_fault]
     failed = failed if handshakes else []
@@ -263,6 +266,7 @@ def render_trouble(
         for items, noun in (
             (unmatched, "unmatched request"),
             (errors, "failed response"),
+            (own, "server error"),
             (idle, "unused response"),
             (failed, "failed handshake"),
         )
@@ -273,6 +277,9 @@ def render_trouble(
     lines = [_paint(f"{', '.join(counts)} on {host!r}", "1;31", colour)]
     lines += _trouble("unmatched", unmatched, colour)
     lines += _trouble("raised while answering", errors, colour)
+    if own:
+        lines.append(_paint("  the server itself", "1", colour))
+        lines += [f"    {line}" for error in own[:_CALLS] for line in str(error).split("\n")]
     if idle:
         lines.append(_paint("  registered, but never used", "1", colour))
         lines += _list_routes(idle, indent="    ")

@@ -106,6 +106,11 @@ class RecordedRequest:
         return record
 
     @property
+    def arrival(self) -> Arrival:
+        """All that an exchange keeps of it."""
+        return self._head
+
+    @property
     def method(self) -> str:
         """The method, as sent."""
         return self._head[0]
@@ -253,11 +258,6 @@ class RecordedRequest:
         self._json: Any = self.json()
         return self._json
 
-    def forget_parsed(self) -> None:
-        """Drop what `parsed_json()` keeps, so that a long journal stays small."""
-        with suppress(AttributeError):
-            del self._json
-
     @property
     def form(self) -> MultiDictProxy[str | FormFile]:
         """The fields of a form, `application/x-www-form-urlencoded` or `multipart/form-data`.
@@ -276,11 +276,6 @@ class RecordedRequest:
             if hasattr(self, slot):
                 setattr(twin, slot, getattr(self, slot))
         return twin
-
-    def with_body(self, body: bytes) -> RecordedRequest:
-        """Return this request with the body that came after its head."""
-        arrival = (*self._head[:3], body, *self._head[4:])
-        return self.of(arrival, self._handler_name, self._path_params)
 
     def __repr__(self) -> str:
         name = f" {self._handler_name!r}" if self._handler_name else ""

@@ -248,6 +248,7 @@ class RouteTable:
         self.routes: tuple[MockRoute, ...] = tuple(routes)
         self._literal: dict[str, list[_Entry]] = {}
         self._root = _Node()
+        self._has_names = False
         self._memo: dict[tuple[str, str], _Found] = {}
         taken: dict[tuple[str, str], MockRoute] = {}
         for index, route in enumerate(self.routes):
@@ -275,6 +276,7 @@ class RouteTable:
         if template.expression is None:
             self._literal.setdefault(template.path, []).append(entry)
             return
+        self._has_names = True
         node = self._root
         for segment in template.walk:
             node = node.step(segment)
@@ -303,8 +305,10 @@ class RouteTable:
         self._memo.clear()
 
     def _search(self, method: str, path: str) -> _Found:
-        entries = [*self._literal.get(path, ()), *self._root.find(path.split("/")[1:])]
-        entries.sort(key=lambda entry: entry.order)
+        entries = list(self._literal.get(path, ()))
+        if self._has_names:
+            entries += self._root.find(path.split("/")[1:])
+            entries.sort(key=lambda entry: entry.order)
         candidates: list[Candidate] = []
         allowed: set[str] = set()
         for _, template, route in entries:

@@ -6,10 +6,10 @@ import asyncio
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from .assertions import Verdict, check_timeout, check_times, in_order
+from .assertions import Verdict, check_times, in_order
 from .exceptions import UnknownHandlerError
 from .journal import JOURNAL_LIMIT, Journal
-from .matching import ANY_REQUEST, UNSET, Match
+from .matching import ANY_REQUEST, UNSET, match_of
 from .nearest import near_exchanges
 from .report import render_missing, render_order, render_routes, render_verdict
 from .responses.base import Registration
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from .journal import Exchange
+    from .matching import Match
     from .nearest import Near
     from .request import RecordedRequest
     from .responses.base import BaseMockResponse
@@ -271,7 +272,7 @@ class MockService(Host):
             AssertionError: it was not; the text shows the closest call and what differed.
         """
         __tracebackhide__ = True
-        match = Match(json, body, headers, query, path_params, cookies, form, predicate)
+        match = match_of(json, body, headers, query, path_params, cookies, form, predicate)
         self._require(self._judge(handler_name, match, times), handler_name)
 
     def assert_not_called(self, handler_name: str) -> None:
@@ -356,9 +357,8 @@ class MockService(Host):
             AssertionError: they did not come in time; the text is that of `assert_called`.
         """
         check_times(times, least=1)
-        check_timeout(timeout)
         self._check_name(handler_name)
-        match = Match(json, body, headers, query, path_params, cookies, form, predicate)
+        match = match_of(json, body, headers, query, path_params, cookies, form, predicate)
         waited = float("inf") if timeout is None else timeout
 
         def judge() -> Verdict:
@@ -396,7 +396,7 @@ class MockService(Host):
         self._check_name(handler_name)
         check_times(times)
         journal = self._journal
-        calls, dropped = journal.calls(handler_name), journal.dropped[handler_name]
+        calls, dropped = journal.calls(handler_name), journal.dropped.get(handler_name, 0)
         return Verdict(handler_name, calls, match, times, dropped, waiting)
 
     def _require(self, verdict: Verdict, handler_name: str) -> None:

@@ -41,9 +41,9 @@ def intervals(journal: Journal, handler_name: str) -> tuple[float, ...]:
 
 def _every_call(journal: Journal, handler_name: str, what: str) -> list[Exchange]:
     """Return the handler's exchanges; a number that only some of them give would mislead."""
-    if dropped := journal.dropped[handler_name]:
+    if dropped := journal.dropped.get(handler_name):
         raise SrvMockerError(
             f"{what}({handler_name!r}) needs every call, but the journal was full and has "
             f"forgotten {dropped} of them; pass a larger journal_limit= to start_service"
         )
-    return [item for item in journal if item.request.handler_name == handler_name]
+    return [item for item in journal if item.handler_name == handler_name]

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import sys
 import threading
 import warnings
 from collections.abc import Coroutine
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from concurrent.futures import Future
 
-__all__ = ["Bell", "Wait", "cross", "in_asyncio", "in_turn", "runs_here"]
+__all__ = [
+    "Bell",
+    "Wait",
+    "check_timeout",
+    "cross",
+    "has_loop",
+    "in_asyncio",
+    "in_turn",
+    "runs_here",
+]
 
 _T = TypeVar("_T")
+
+_LOOP_CHECK = 0.5
+"""Seconds after which it is asked whether a loop that does something still exists at all."""
 
 
 class Bell:
@@ -33,8 +48,9 @@ class Bell:
 
     def ring(self) -> None:
         """Wake everybody who waits."""
-        for wake in tuple(self._watchers):
-            wake()
+        if self._watchers:  # mostly nobody does
+            for wake in tuple(self._watchers):
+                wake()
 
     def watch(self, wake: Callable[[], object]) -> Callable[[], None]:
         """Call `wake` at every ring from now on; return the function that ends it."""
@@ -56,16 +72,22 @@ class Bell:
             timeout: seconds; None waits for ever.
             then: called when it is satisfied or the time is over; it may raise.
             call: how the user called it, for the warning if it is never awaited.
+
+        Raises:
+            TypeError: `timeout` is no number.
+            ValueError: it is negative, or not a number at all.
         """
+        check_timeout(timeout)
+        limit = None if timeout == inf else timeout
 
         async def wait() -> _T:
             __tracebackhide__ = True
-            await self.wait(satisfied, timeout=timeout)
+            await self.wait(satisfied, timeout=limit)
             return then()
 
         def block() -> _T:
             __tracebackhide__ = True
-            self.block(satisfied, timeout=timeout)
+            self.block(satisfied, timeout=limit)
             return then()
 
         return Wait(call, wait, block)
@@ -76,7 +98,12 @@ class Bell:
             return await self._wait_in_trio(satisfied, timeout)
         loop = asyncio.get_running_loop()
         news = asyncio.Event()
-        stop = self.watch(lambda: loop.call_soon_threadsafe(news.set))
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # that loop was closed, and has forgotten who waits
+                loop.call_soon_threadsafe(news.set)
+
+        stop = self.watch(wake)
         try:
             async with asyncio.timeout(timeout):
                 while not satisfied():
@@ -98,7 +125,11 @@ class Bell:
             news.set()
             news = trio.Event()
 
-        stop = self.watch(lambda: token.run_sync_soon(renew))
+        def wake() -> None:
+            with suppress(trio.RunFinishedError):
+                token.run_sync_soon(renew)
+
+        stop = self.watch(wake)
         try:
             with trio.move_on_after(float("inf") if timeout is None else timeout):
                 while True:
@@ -113,16 +144,17 @@ class Bell:
 
     def block(self, satisfied: Callable[[], bool], *, timeout: float | None) -> bool:
         """Wait until `satisfied()` is true, in a plain thread; return whether it is in time."""
-        changed = threading.Condition()
-
-        def wake() -> None:
-            with changed:
-                changed.notify()
-
-        stop = self.watch(wake)
+        news = threading.Event()
+        stop = self.watch(news.set)
+        end = None if timeout is None else monotonic() + timeout
         try:
-            with changed:  # held while it asks: a ring in between is not lost
-                return changed.wait_for(satisfied, timeout)
+            while True:
+                news.clear()  # before the question: a ring in between is not lost
+                if satisfied():
+                    return True
+                left = threading.TIMEOUT_MAX if end is None else end - monotonic()
+                if not news.wait(min(max(left, 0), threading.TIMEOUT_MAX)):
+                    return satisfied()
         finally:
             stop()
 
@@ -153,11 +185,11 @@ class Wait(Coroutine[Any, Any, _T], Generic[_T]):
         """Wait in this thread, for tests and clients without a loop.
 
         Raises:
-            RuntimeError: an asyncio loop runs in this thread: it would stand still.
+            RuntimeError: a loop runs in this thread, of asyncio or trio: it would stand still.
         """
         __tracebackhide__ = True
         self._taken = True
-        if in_asyncio():
+        if has_loop():
             raise RuntimeError(
                 f"{self._call}.block() would stop the loop that runs in this thread: "
                 f"write `await {self._call}` instead"
@@ -240,25 +272,40 @@ class _Crossing(Wait[_T]):
 
     async def _wait_elsewhere(self) -> _T:
         __tracebackhide__ = True
-        future, done = self._start(), Bell()
-        future.add_done_callback(lambda _: done.ring())
-        try:
-            await done.wait(future.done, timeout=None)
-        finally:
-            future.cancel()  # if the one who waits was cancelled
+        with self._started_there() as future:
+            done = Bell()
+            future.add_done_callback(lambda _: done.ring())
+            while not await done.wait(future.done, timeout=_LOOP_CHECK):
+                self._check_loop(future)
         return future.result()
 
     def _block(self) -> _T:
         __tracebackhide__ = True
-        return self._start().result()
+        with self._started_there() as future:
+            while not concurrent.futures.wait([future], _LOOP_CHECK).done:
+                self._check_loop(future)
+        return future.result()
 
-    def _start(self) -> Future[_T]:
+    @contextmanager
+    def _started_there(self) -> Generator[Future[_T], None, None]:
+        """Begin it in the other loop, and end it there if the one who waits is interrupted."""
         coroutine = self._make_coroutine()
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         except RuntimeError:  # the loop is closed
             coroutine.close()
             raise
+        try:
+            yield future
+        finally:
+            future.cancel()
+            if self._loop.is_closed():
+                coroutine.close()
+
+    def _check_loop(self, future: Future[_T]) -> None:
+        """Refuse to wait for a loop that was closed before it began what it was told."""
+        if self._loop.is_closed() and not future.done():
+            raise RuntimeError(f"{self._call}: the loop in which this is done was closed")
 
 
 def in_turn(steps: Callable[[], Generator[Wait[None], None, None]], call: str) -> Wait[None]:
@@ -285,6 +332,12 @@ def runs_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
+def has_loop() -> bool:
+    """Tell whether a loop runs in this thread, of asyncio or trio: it must not be blocked."""
+    trio: Any = sys.modules.get("trio")
+    return in_asyncio() or (trio is not None and bool(trio.lowlevel.in_trio_run()))
+
+
 def in_asyncio() -> bool:
     """Tell whether an asyncio loop runs in this thread."""
     try:
@@ -292,3 +345,18 @@ def in_asyncio() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def check_timeout(timeout: object) -> None:
+    """Refuse a `timeout=` that is no time to wait.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is negative, or not a number at all.
+    """
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout= takes seconds, or None to wait for ever, got {timeout!r}")
+    if not timeout >= 0:
+        raise ValueError(f"timeout= takes seconds from 0 up, got {timeout!r}")

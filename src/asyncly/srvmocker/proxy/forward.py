@@ -10,7 +10,6 @@ import aiohttp
 from aiohttp import web
 
 from ..journal import Exchange
-from ..request import RecordedRequest
 from ..responses.canned import render_head
 from ..server.answers import CLIENT_LEFT, ended_by, is_connected, malformed
 from ..server.connection import SENT, SENT_LAST
@@ -23,6 +22,7 @@ from .tunnel import Tunnel
 
 if TYPE_CHECKING:
     from ..journal import Journal
+    from ..request import Arrival
     from ..server.incoming import MockRequest
     from .admission import Admission, Errand
 
@@ -71,11 +71,11 @@ class Forwarder:
 
     async def handle(self, request: MockRequest) -> web.StreamResponse:
         """Answer one request. It is in the journal as soon as its body has come."""
-        exchange = Exchange(self._record(request), None)
+        exchange = Exchange(self._arrival(request), None)
         exchange.refused = False
 
         def complete(content: bytes) -> None:
-            exchange.request = exchange.request.with_body(content)
+            exchange.add_body(content)
             self._journal.append(exchange)
 
         request.recorded = True
@@ -100,15 +100,11 @@ class Forwarder:
         finally:
             body.end()
 
-    def _record(self, request: MockRequest) -> RecordedRequest:
-        return RecordedRequest(
-            request.method,
-            request.raw_path,
-            request.headers,
-            received_at=request.received_at,
-            connection=request.connection.number,
-            origin=request.connection.origin.locate,
-        )
+    @staticmethod
+    def _arrival(request: MockRequest) -> Arrival:
+        connection = request.connection
+        head = request.method, request.raw_path, request.headers
+        return (*head, b"", request.received_at, connection.origin)
 
     # --- tunnels --------------------------------------------------------------------------
 

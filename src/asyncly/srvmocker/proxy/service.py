@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ..assertions import Verdict, check_timeout, check_times
+from ..assertions import Verdict, check_times
 from ..doors import Doors
 from ..journal import JOURNAL_LIMIT, Journal
 from ..matching import ANY_REQUEST, UNSET, Match
@@ -297,7 +297,6 @@ class MockProxyService(Host):
             AssertionError: they did not come in time; the text is that of `assert_called`.
         """
         check_times(times, least=1)
-        check_timeout(timeout)
         match = Match(json, body, headers, query, None, cookies, form, predicate)
         waited = float("inf") if timeout is None else timeout
 

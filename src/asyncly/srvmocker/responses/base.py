@@ -110,7 +110,8 @@ class Registration:
         self, handler_name: str, response: BaseMockResponse, *, tls: bool, journal: Journal
     ) -> None:
         check_response(response, f"register({handler_name!r}, ...)")
-        for part in walk(response):
+        parts = tuple(walk(response))
+        for part in parts:
             part.check_transport(tls=tls)
         self.handler_name = handler_name
         self.response = response
@@ -118,14 +119,16 @@ class Registration:
         self.journal = journal
         self.used = False
         self._states: dict[int, tuple[object, Any]] = {}
-        for part in walk(response):
+        for part in parts:
             part.registered(self)
 
     def state(self, owner: BaseMockResponse, make: Callable[[], _State]) -> _State:
         """Return what `owner` remembers in this registration; `make()` at the first time."""
-        if id(owner) not in self._states:
-            self._states[id(owner)] = (owner, make())  # the owner is held: its id stays its own
-        state: _State = self._states[id(owner)][1]
+        kept = self._states.get(id(owner))
+        if kept is None:
+            # The owner is held: its id stays its own. Another thread may reset it all meanwhile.
+            kept = self._states[id(owner)] = (owner, make())
+        state: _State = kept[1]
         return state
 
     def reset(self) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakSet
 
+from ..journal import snapshot
 from ..text import shorten
 from ..waiting import Bell, Wait
 from .base import BaseMockResponse, exchange_of
@@ -118,7 +119,7 @@ class LiveStream(BaseMockResponse):
     @property
     def connections(self) -> tuple[LiveConnection, ...]:
         """The streams that are open now, accepted or not, in the order in which they came."""
-        return tuple(self._open)
+        return snapshot(self._open)
 
     def registered(self, registration: Registration) -> None:
         """Learn where it is registered."""
@@ -143,13 +144,14 @@ class LiveStream(BaseMockResponse):
         self._open.pop(connection, None)
 
     def _describe_absence(self, timeout: float | None) -> str:
-        names = sorted({item.handler_name for item in self._registrations})
+        registrations = snapshot(self._registrations)
+        names = sorted({item.handler_name for item in registrations})
         text = f"no client came to {self!r} in {timeout:g} s"
         if not names:
             return f"{text}: it is registered nowhere. service.register(name, live) comes first"
         text += f"\nregistered for {', '.join(map(repr, names))}"
         text += f"\n{self._accepted} accepted before, {len(self._open)} open now"
-        came = [item for journal in {r.journal for r in self._registrations} for item in journal]
+        came = [item for journal in {r.journal for r in registrations} for item in journal]
         if not came:
             return f"{text}\nno request came at all: does the client call service.url?"
         came.sort(key=lambda exchange: exchange.request.received_at)

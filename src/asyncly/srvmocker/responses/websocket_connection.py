@@ -9,6 +9,7 @@ from ..exceptions import StreamClosedError, WebSocketScriptError
 from ..matching import UNSET
 from ..report import render_mismatches
 from ..text import ABSENT, redact, shorten
+from ..waiting import check_timeout
 from .steps import Reset
 from .websocket_messages import as_meant, check_close, explain
 
@@ -160,6 +161,7 @@ class WebSocketConnection:
             WebSocketScriptError: it sent a message instead, closed with another code, left
                 without a close frame, or did not close in time.
         """
+        check_timeout(timeout)
         link = self._link
         wish = "a close frame" if code is None else f"a close frame with {shorten(code)}"
         if not await link.until(lambda: link.has_message or link.is_silent, timeout):
@@ -237,6 +239,7 @@ class WebSocketConnection:
         return f"{request.handler_name!r} ({route or request.target})"
 
     async def _next(self, timeout: float | None) -> tuple[int, WebSocketMessage]:
+        check_timeout(timeout)
         link = self._link
         if not await link.until(lambda: link.has_message or link.is_silent, timeout):
             raise TimeoutError(f"no message came in {timeout:g} s")

@@ -8,9 +8,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from ..journal import CLIENT_LEFT, STOPPED, WENT_DOWN, Exchange
-from ..request import RecordedRequest
 from ..responses.canned import Canned
 from ..text import clip, shorten
 from .connection import SENT, SENT_LAST
@@ -35,6 +35,8 @@ _log = logging.getLogger("asyncly.srvmocker")
 
 _SECRET_LINE = re.compile(rb"^\s*(proxy-)?(authorization|cookie)\b", re.IGNORECASE | re.MULTILINE)
 
+_NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
+
 _AT_ONCE = 64 * 1024
 """Bytes that are handed to the socket without waiting for it; aiohttp's own limit."""
 
@@ -57,7 +59,7 @@ def send_at_once(
     canned: Canned, request: MockRequest, exchange: Exchange, *, keep_alive: bool = True
 ) -> web.StreamResponse | None:
     """Send a canned answer and note that; None if it is so large that it has to wait."""
-    transport = request.transport
+    transport = request.connection.transport
     if transport is None or transport.is_closing():
         exchange.finish(fault=ended_by(request))
         return SENT_LAST
@@ -112,19 +114,12 @@ def malformed(
     line = data.partition(b"\n")[0].rstrip(b"\r")
     words = line.decode("latin-1").split()
     readable = len(words) == 3 and line.isascii() and words[2].startswith("HTTP/")
-    record = RecordedRequest(
-        words[0] if readable else "UNKNOWN",
-        words[1] if readable else "/",
-        body=data,
-        received_at=request.received_at,
-        connection=request.connection.number,
-        origin=request.connection.origin.locate,
-    )
-    exchange = Exchange(record, None)
+    method, target = (words[0], words[1]) if readable else ("UNKNOWN", "/")
+    origin = request.connection.origin
+    exchange = Exchange((method, target, _NO_HEADERS, data, request.received_at, origin), None)
     exchange.error = error
-    exchange.refused = True
     reason = str(getattr(error, "message", "") or error)
-    if reason == record.target:  # that is all that aiohttp says of it
+    if reason == target:  # that is all that aiohttp says of it
         reason = f"{shorten(reason)} cannot be the target of this method"
     summary = clip(reason.partition("\n")[0].rstrip(":"))
     exchange.finish(400, f"400, malformed: {summary}")

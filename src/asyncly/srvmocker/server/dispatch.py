@@ -15,7 +15,7 @@ from ..exceptions import MissingResponseError
 from ..journal import Exchange
 from ..nearest import explain_route, nearest_routes
 from ..report import count, render_advice, render_not_found, render_target
-from ..request import NO_PARAMS, RecordedRequest
+from ..request import RecordedRequest
 from ..text import clip, describe_error, redact, shorten
 from .answers import (
     CLIENT_LEFT,
@@ -101,7 +101,7 @@ class Dispatcher:
             return sent
         request.registration = registration
         request.exchange = exchange
-        request.path_params = exchange.request.path_params
+        request.path_params = exchange.path_params
         return await self._answer(request, exchange, registration)
 
     def _is_body_refused(self, request: MockRequest) -> bool:
@@ -114,11 +114,11 @@ class Dispatcher:
         if registration is None:
             return False
         request.registration = registration
-        request.path_params = exchange.request.path_params
+        request.path_params = exchange.path_params
         return registration.response.refuses_body(request)
 
     def _route(self, request: MockRequest) -> tuple[Exchange, tuple[Candidate, ...]]:
-        """Find the first route whose match fits; the record is made for it."""
+        """Find the first route whose match fits."""
         message = request.head
         target = message.path
         path = target.partition("?")[0]
@@ -128,16 +128,16 @@ class Dispatcher:
         arrival = self._arrival(request, message)
         record: RecordedRequest | None = None
         for route, path_params in found.candidates:
+            if route.match is None:
+                return Exchange(arrival, route, path_params), ()
             if record is None:
                 record = RecordedRequest.of(arrival, route.handler_name, path_params)
             else:
                 record = record.routed(route.handler_name, path_params)
-            if route.match is None:
-                return Exchange(record, route), ()
+            # The record is not kept: parsed JSON would make a long journal large.
             if route.match.matches(record):
-                record.forget_parsed()
-                return Exchange(record, route), ()
-        return Exchange(RecordedRequest.of(arrival, None, NO_PARAMS), None), found.candidates
+                return Exchange(arrival, route, path_params), ()
+        return Exchange(arrival, None), found.candidates
 
     def _arrival(self, request: MockRequest, message: RawRequestMessage) -> Arrival:
         connection, raw_headers = request.connection, message.raw_headers
@@ -283,13 +283,16 @@ def _check_awaitable(answering: object, registration: Registration) -> None:
 def _check_answer(
     answer: web.StreamResponse, request: MockRequest, registration: Registration
 ) -> None:
-    name = type(registration.response).__name__
-    if not hasattr(answer, "prepared"):  # isinstance asks an ABC: a microsecond for each answer
+    # isinstance would ask an ABC: a microsecond for each answer
+    prepared = getattr(answer, "prepared", None)
+    if prepared is None:
+        name = type(registration.response).__name__
         raise TypeError(
             f"{name}.response() returned {shorten(answer)}; "
             "it must return an aiohttp.web.Response or StreamResponse"
         )
-    if answer.prepared and request.writer.output_size == 0:
+    if prepared and request.writer.output_size == 0:
+        name = type(registration.response).__name__
         raise RuntimeError(
             f"{name}.response() returned an answer that was already sent to another request; "
             "make a new one in each call"

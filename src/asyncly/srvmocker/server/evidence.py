@@ -6,10 +6,12 @@ import socket
 import struct
 import sys
 from collections import deque
+from contextlib import suppress
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
+from ..journal import snapshot
 from ..report import count as numbered
 from ..responses.steps import NO_LINGER
 from ..waiting import Bell
@@ -143,9 +145,11 @@ class ConnectionRecord:
             error: what the transport gives as the reason.
             task: answers the requests; who waits for the end waits for that of the task too.
         """
-        if isinstance(error, ConnectionError):
+        if self._end is not None:
+            self._count()  # some may have passed since
+        elif isinstance(error, ConnectionError):
             self.note_end("client", was_reset=True)
-        else:
+        elif self._end is None:
             self.note_end("server", was_reset=self._is_to_be_reset())
         self._note_closed()
         if task is None or task.done():
@@ -232,10 +236,11 @@ class ConnectionLog:
 
     def forget_closed(self) -> None:
         """Forget the connections that are no more."""
-        for record in tuple(self._records):
+        for record in self.all():
             if not record.is_open:
-                self._records.remove(record)
+                with suppress(ValueError, IndexError):  # another thread was quicker
+                    self._records.remove(record)
 
     def all(self) -> tuple[ConnectionRecord, ...]:
         """Return the records, in the order in which they were opened."""
-        return tuple(self._records)
+        return snapshot(self._records)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from abc import ABC, abstractmethod
 from functools import partial
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Self
 
 from ..tls import Tls
-from ..waiting import cross, in_turn
+from ..waiting import Bell, cross, in_turn
 from .evidence import ConnectionLog
 from .handshake import Handshake
 from .listener import Listener
 from .outage import Outage, ServiceStopped, check_kind
+from .watchdog import WATCHDOG
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -24,12 +26,16 @@ if TYPE_CHECKING:
     from ..journal import Exchange, Journal
     from ..request import RecordedRequest
     from ..waiting import Wait
-    from .connection import HttpServer
+    from .connection import Connection, HttpServer
     from .evidence import ConnectionRecord
     from .listener import Acceptor
     from .outage import OutageKind, State
+    from .standstill import Ward
 
 __all__ = ["Host", "Serving"]
+
+_PATIENCE = 5.0
+"""Seconds that who opens a door waits for those who change the ports at the same time."""
 
 
 class Serving:
@@ -54,6 +60,11 @@ class Serving:
         self._close = close
         self._acceptors: dict[Listener, Acceptor] = {}
         self._resuming: set[asyncio.Task[None]] = set()
+
+    @property
+    def connections(self) -> list[Connection]:
+        """The connections that are open; another thread may ask."""
+        return self._server.open_connections
 
     async def start(self) -> Serving:
         """Accept connections from now on; stopped again if that is cancelled. Return itself."""
@@ -162,9 +173,11 @@ class Host(ABC):
         self._connections = ConnectionLog(journal.limit)
         self._errors: list[BaseException] = []
         self._serving: Serving | None = None
+        self._ward: Ward | None = None
         self._servings: tuple[Serving, ...] = ()
         self._is_started = False
-        self._is_changing = False
+        self._changing = threading.Lock()  # it is never blocked on
+        self._changed = Bell()
 
     @abstractmethod
     def _make_serving(self) -> Serving:
@@ -202,6 +215,7 @@ class Host(ABC):
         if self._is_started:
             raise RuntimeError(f"{self!r} is already started")
         self._is_started = True
+        self._ward = WATCHDOG.watch(self, asyncio.get_running_loop())
         try:
             self._serving = await self.serve()
         except BaseException:
@@ -213,6 +227,9 @@ class Host(ABC):
         self.close()
         serving, self._serving = self._serving, None
         self._is_started = False
+        if self._ward is not None:
+            WATCHDOG.leave(self._ward)
+            self._ward = None
         if serving is not None:
             await serving.stop()
 
@@ -291,10 +308,11 @@ class Host(ABC):
     def open_door(self, door: Listener) -> Wait[None]:
         """Serve one more listener wherever this host is served, in the state of its own port.
 
-        A door is what clients reach that ask for another URL than the host's.
+        A door is what clients reach that ask for another URL than the host's. Doors that are
+        opened at once, in other tasks or threads, are opened one after the other.
 
         Raises:
-            RuntimeError: the host does not run, or its port is changing.
+            RuntimeError: the host does not run, or its port is changing all the time.
             OSError: the address cannot be bound.
         """
 
@@ -304,7 +322,7 @@ class Host(ABC):
             self._listeners.append(door)
             yield from self._in_every_loop(Serving.resume, Serving.resume_later, "open_door")
 
-        return self._change(steps, f"the door at {door.locate()}")
+        return self._change(steps, f"the door at {door.locate()}", _PATIENCE)
 
     def close_door(self, door: Listener) -> Wait[None]:
         """Serve a listener no more: its connections are closed and its port is given back."""
@@ -335,22 +353,41 @@ class Host(ABC):
         return self._change(steps, call)
 
     def _change(
-        self, steps: Callable[[], Generator[Wait[None], None, None]], call: str
+        self,
+        steps: Callable[[], Generator[Wait[None], None, None]],
+        call: str,
+        patience: float = 0,
     ) -> Wait[None]:
-        """Return what takes the steps, one change at a time."""
+        """Return what takes the steps, one change at a time.
+
+        Args:
+            steps: a generator function.
+            call: how the user called it, for messages.
+            patience: seconds that it waits for another change to end; 0 refuses it.
+        """
+        has_turn = False
+
+        def take_turn() -> bool:
+            nonlocal has_turn
+            has_turn = has_turn or self._changing.acquire(blocking=False)
+            return has_turn
 
         def guarded() -> Generator[Wait[None], None, None]:
-            if not self._listener.is_bound:
-                raise ServiceStopped(f"{call}: {self!r} does not run")
-            if self._is_changing:
+            nonlocal has_turn
+            if not take_turn() and patience:
+                yield self._changed.until(take_turn, timeout=patience, then=lambda: None, call=call)
+            if not has_turn:
                 raise RuntimeError(
                     f"{call}: the port is changing already; await the other call first"
                 )
-            self._is_changing = True
             try:
+                if not self._listener.is_bound:
+                    raise ServiceStopped(f"{call}: {self!r} does not run")
                 yield from steps()
             finally:
-                self._is_changing = False
+                has_turn = False
+                self._changing.release()
+                self._changed.ring()
 
         return in_turn(guarded, call)
 
@@ -407,6 +444,15 @@ class Host(ABC):
     def errors(self) -> tuple[BaseException, ...]:
         """The exceptions raised while answering, in order; `exchange.error` holds each too."""
         return tuple(self._errors)
+
+    def note_error(self, error: BaseException) -> None:
+        """Add an error that belongs to no request to `errors`."""
+        self._errors.append(error)
+
+    def _connections_in(self, loop: asyncio.AbstractEventLoop) -> list[Connection]:
+        """Return the connections that a loop serves, at the moment."""
+        servings = [item for item in self._servings if item.loop is loop and not item.is_over]
+        return [connection for serving in servings for connection in serving.connections]
 
     def _forget(self) -> None:
         """Forget what came."""

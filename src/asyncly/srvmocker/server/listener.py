@@ -132,8 +132,13 @@ class Listener:
                 host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
             scheme = "https" if self.tls else "http"
             host = f"[{host}]" if ":" in host else host
-            self._url = URL(f"{scheme}://{host}:{port}", encoded=True)
+            self._url = URL.build(scheme=scheme, authority=f"{host}:{port}", encoded=True)
         return self._url
+
+    @property
+    def queue(self) -> socket.socket | None:
+        """The socket in which clients wait until they are accepted; None if they wait in vain."""
+        return self._socket if self.state == "up" else None
 
     def locate(self) -> URL:
         """Return the URL that its clients asked for, without a path."""
@@ -277,6 +282,8 @@ class Acceptor:
 
     def pause(self) -> None:
         """Accept no more; connections that are accepted already still begin, in the next turn."""
+        if self._served.fileno() < 0:
+            return  # its task is over: a loop that is closed cancels tasks in any order
         with suppress(NotImplementedError):  # Windows: the loop has no readers
             self._loop.remove_reader(self._served)
 

@@ -1,0 +1,94 @@
+"""Where a thread stands still: the user's own line, and the call that it waits in."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..text import clip
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["Stuck", "observe"]
+
+_STDLIB = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - as in the frames
+_PACKAGE = str(Path(__file__).resolve().parents[2]) + os.sep
+_INSTALLED = ("site-packages", "dist-packages")
+_DEBUGGERS = ("bdb", "pdb", "debugpy", "pydevd", "pydevd_bundle")
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A line that blocks its thread.
+
+    Attributes:
+        filename: the file, as Python knows it.
+        lineno: the line, from 1.
+        source: what stands there; empty if the file cannot be read.
+        call: the call that it waits in, from outside to inside; empty if it is the line itself.
+        in_debugger: whether somebody looks at it with a debugger.
+    """
+
+    filename: str
+    lineno: int
+    source: str
+    call: str
+    in_debugger: bool
+
+    def __str__(self) -> str:
+        lines = [f"  {self.filename}:{self.lineno}"]
+        if self.source:
+            lines[0] += f": {self.source}"
+        if self.call:
+            lines.append(f"  in {self.call}")
+        return "\n".join(lines)
+
+
+def observe(thread: int | None) -> Stuck | None:
+    """Return where a thread is, by the user's own line that is innermost; None if it has ended.
+
+    The user's own is what belongs neither to Python, nor to an installed package, nor to us.
+    """
+    innermost = sys._current_frames().get(thread or 0)  # noqa: SLF001 - documented
+    if innermost is None:
+        return None
+    frames = [innermost]
+    while (outer := frames[-1].f_back) is not None:
+        frames.append(outer)
+    at = next((index for index, frame in enumerate(frames) if _is_own(frame)), 0)
+    own, inside = frames[at], frames[:at]
+    filename, lineno = own.f_code.co_filename, own.f_lineno or 0
+    source = linecache.getline(filename, lineno, own.f_globals).strip()
+    call = dict.fromkeys(map(_name, (inside[-1], inside[0]) if inside else ()))
+    return Stuck(
+        filename,
+        lineno,
+        clip(source),
+        " → ".join(call),
+        any(_root(frame) in _DEBUGGERS for frame in frames),
+    )
+
+
+def _is_own(frame: FrameType) -> bool:
+    filename = frame.f_code.co_filename
+    if filename.startswith((_STDLIB, _PACKAGE, "<frozen ")):
+        return False
+    return not any(part in _INSTALLED for part in Path(filename).parts)
+
+
+def _name(frame: FrameType) -> str:
+    """Return `requests.get`, `socket.SocketIO.readinto`: as a user would write it."""
+    module: str = frame.f_globals.get("__name__", "?")
+    if not frame.f_code.co_filename.startswith(_STDLIB) or module.startswith("_"):
+        module = _root(frame)
+    return f"{module}.{frame.f_code.co_qualname}"
+
+
+def _root(frame: FrameType) -> str:
+    name: str = frame.f_globals.get("__name__", "?")
+    return name.partition(".")[0].lstrip("_")
