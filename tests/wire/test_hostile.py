@@ -28,6 +28,8 @@ from .conftest import connect
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from asyncly.srvmocker.server.host import Host
+
 GET = b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
@@ -176,7 +178,7 @@ async def test_a_path_with_one_handler_on_many_routes_is_named_in_short() -> Non
     )
 
 
-async def _answer_to(service: MockService, data: bytes) -> tuple[bytes, bytes]:
+async def _answer_to(service: Host, data: bytes) -> tuple[bytes, bytes]:
     async with connect(service.url) as raw:
         await raw.send(data)
         head, _, body = (await raw.rest()).partition(b"\r\n\r\n")
@@ -336,6 +338,23 @@ async def test_messages_of_the_proxy_about_a_huge_target_stay_short() -> None:
             assert len(answer) < 700
         for text in (render_trouble(proxy), *map(repr, proxy.exchanges)):
             assert len(text) < 1200
+
+
+@pytest.mark.parametrize("target", [b"http://xn--a/fact", b"http://xn--a:80/fact?x=1"])
+async def test_a_host_that_can_be_decoded_by_nobody(service: MockService, target: bytes) -> None:
+    head, _ = await _answer_to(service, GET % target)
+    assert head.startswith(b"HTTP/1.1 200")
+    assert service.last_call("fact").target == target.decode()
+    async with start_proxy() as proxy:
+        for line in (
+            GET % target,
+            b"CONNECT xn--a:80 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        ):
+            head, _ = await _answer_to(proxy, line)
+            assert head.startswith(b"HTTP/1.1 502 ")
+        proxy.assert_called(target="xn--a", times=2)
+        with pytest.raises(AssertionError, match="target host: expected 'x', got 'xn--a"):
+            proxy.assert_called(target="x")
 
 
 async def test_a_target_that_cannot_be_one_is_named(service: MockService) -> None:

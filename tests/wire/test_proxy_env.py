@@ -133,7 +133,7 @@ async def test_a_program_that_asks_for_another_host_reads_why_it_is_refused(clie
     async with intercepting() as (service, proxy):
         code, _, err = await run(command(client, "https://httpbin.org/get"), proxy.env())
         assert code == 1
-        assert "403 httpbin.org:443 is not intercepted; listed in intercept=: 'api.github" in err
+        assert "403 httpbin.org:443 is not intercepted; listed in start_proxy(intercept=" in err
         assert len(proxy.unmatched) == 1
         assert service.history == ()
 
@@ -183,6 +183,8 @@ async def test_the_variables() -> None:
             f"http://c%40t:s3%3Acr%2Ft%20%25%2B@127.0.0.1:{proxy.url.port}"
         )
         assert env.items() >= proxy.tls.env().items()
+    async with serve() as service, start_proxy(intercept={f"http://{NAME}": service}) as proxy:
+        assert "SSL_CERT_FILE" not in proxy.env()  # nobody has to be trusted
     proxy = MockProxyService()
     with pytest.raises(RuntimeError, match="has no URL before it is started"):
         proxy.env()

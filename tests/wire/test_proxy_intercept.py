@@ -19,6 +19,8 @@ from asyncly.srvmocker import (
     MockService,
     ResetResponse,
     Tls,
+    run_proxy,
+    run_service,
     start_proxy,
     start_service,
 )
@@ -81,6 +83,8 @@ async def test_a_listed_host_is_answered_by_the_mock(
         ("https://api.github.com:8443", "https://api.github.com:8443/fact"),
         ("http://api.github.com", "http://api.github.com/fact"),
         ("API.GitHub.com", "https://api.github.com/fact"),
+        ("münchen.example", "https://münchen.example/fact"),
+        ("xn--mnchen-3ya.example", "http://münchen.example/fact"),
         ("10.0.0.5", "https://10.0.0.5/fact"),
         ("10.0.0.5", "http://10.0.0.5:8080/fact"),
         ("[2001:db8::5]", "https://[2001:db8::5]/fact"),
@@ -91,6 +95,8 @@ async def test_patterns(service: MockService, pattern: str, url: str) -> None:
         async with session.get(url) as answer:
             assert await answer.json() == FACT
         assert service.last_call("fact").url == URL(url)
+        proxy.assert_called(target=URL(url).host, times=1)
+        proxy.assert_called(target=URL(url).raw_host, times=1)
 
 
 async def test_each_host_has_its_service(service: MockService) -> None:
@@ -112,7 +118,7 @@ async def test_each_host_has_its_service(service: MockService) -> None:
 
 
 REFUSED = (
-    "httpbin.org:443 is not intercepted; listed in intercept=: 'api.github.com'; "
+    "httpbin.org:443 is not intercepted; listed in start_proxy(intercept=...): 'api.github.com'; "
     'unlisted="tunnel" would let it pass'
 )
 
@@ -173,9 +179,14 @@ async def test_a_proxy_that_refuses_everything() -> None:
 def test_wrong_words(service: MockService) -> None:
     with pytest.raises(ValueError, match=r"^unlisted takes 'tunnel' or 'refuse', got 'pass'$"):
         start_proxy(unlisted="pass")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"^intercept= takes a mapping such as .*, got \['api"):
+    with pytest.raises(
+        TypeError, match=r"^start_proxy\(intercept=...\) takes a mapping such as .*, got \['api"
+    ):
         start_proxy(intercept=["api.github.com"])  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"^intercept= takes a running service for 'x.org', got 's"):
+    with pytest.raises(
+        TypeError,
+        match=r"^start_proxy\(intercept=...\) takes a running service for 'x.org', got 's",
+    ):
         start_proxy(intercept={"x.org": "service"})  # type: ignore[dict-item]
 
 
@@ -189,7 +200,9 @@ def test_wrong_words(service: MockService) -> None:
     ],
 )
 def test_a_pattern_that_is_none_is_refused_in_words(pattern: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=rf"^intercept= takes a host such as .*: {reason}"):
+    with pytest.raises(
+        ValueError, match=rf"^start_proxy\(intercept=...\) takes a host such as .*: {reason}"
+    ):
         start_proxy(intercept={pattern: MockService([])})
 
 
@@ -198,8 +211,8 @@ def test_patterns_that_overlap_are_refused() -> None:
     with pytest.raises(ValueError, match="overlap") as caught:
         start_proxy(intercept={"*.github.com": service, NAME: service})
     assert str(caught.value) == (
-        "intercept=: '*.github.com' and 'api.github.com' overlap: which service would answer? "
-        "Keep one of them, or narrow the wider one"
+        "start_proxy(intercept=...): '*.github.com' and 'api.github.com' overlap: which service "
+        "would answer? Keep one of them, or narrow the wider one"
     )
 
 
@@ -210,7 +223,7 @@ async def test_a_service_that_does_not_run_is_told_what_to_do(service: MockServi
         async with proxy:
             pass
     assert str(caught.value) == (
-        f"intercept=: the service for 'x.org' does not run: {stopped!r}. "
+        f"start_proxy(intercept=...): the service for 'x.org' does not run: {stopped!r}. "
         "Enter its `async with start_service(...)` first"
     )
     assert service._listeners == [service._listener]
@@ -333,6 +346,31 @@ async def test_a_service_in_another_thread() -> None:
     finally:
         service.close()
         thread.stop()
+
+
+def test_both_on_threads() -> None:
+    with run_service(ROUTES) as service, run_proxy(intercept={NAME: service}) as proxy:
+        service.register("fact", JsonResponse(FACT))
+        with requests.Session() as session:
+            session.trust_env, session.verify = False, proxy.tls.ca_pem
+            session.proxies = {"https": str(proxy.url)}
+            assert session.get(f"https://{NAME}/fact", timeout=10).json() == FACT
+        service.assert_called("fact", times=1)
+        proxy.assert_called(target=NAME, times=1)
+
+
+async def test_a_service_whose_loop_waits_for_the_proxy_is_told_so(
+    service: MockService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asyncly.srvmocker.proxy.doorkeeper._TIMEOUT", 0.05)
+    on_thread = run_proxy(intercept={NAME: service})
+    with pytest.raises(RuntimeError, match="stands still") as caught, on_thread:
+        pass
+    assert str(caught.value) == (
+        "start_proxy(intercept=...): the loop that a service runs in stands still, so it cannot "
+        "answer. With `run_proxy` serve it by `run_service`, or in an async test write "
+        "`async with start_proxy(...)`"
+    )
 
 
 async def test_leaving_with_open_tunnels(service: MockService) -> None:

@@ -28,7 +28,18 @@ from asyncly.srvmocker import (
 
 from .conftest import Raw, connect
 from .test_leaving import nothing_is_left
-from .test_tunnel import Target, ask, both_loops, ended, is_reset, listen, read, reset, transport_of
+from .test_tunnel import (
+    Target,
+    ask,
+    both_loops,
+    ended,
+    is_reset,
+    listen,
+    read,
+    reset,
+    serve,
+    transport_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -102,6 +113,24 @@ async def test_clients_that_speak_tls_with_the_proxy(url: str) -> None:
         service.assert_called("fact", times=count)
         proxy.assert_called(target=NAME, times=count)
         assert [record.handshake_error for record in proxy.connections] == [None] * count
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+async def test_a_websocket_over_tls_with_the_proxy(scheme: str) -> None:
+    async with serve() as service, start_proxy(intercept={NAME: service}) as proxy:
+        connector = aiohttp.TCPConnector(ssl=proxy.tls.client_context())
+        secure = proxy.url.with_scheme("https")
+        async with (
+            aiohttp.ClientSession(connector=connector, proxy=secure) as session,
+            session.ws_connect(f"{scheme}://{NAME}/feed") as socket,
+        ):
+            assert await socket.receive_str() == "hello"
+            await socket.send_str("bye")
+            assert (await socket.receive()).data == 4000
+        exchange = await ended(proxy)
+        assert exchange.status == (101 if scheme == "ws" else 200)
+        assert exchange.fault in (None, "the client disconnected")  # aiohttp cuts TLS short
+        service.assert_called("feed", times=1)
 
 
 @asynccontextmanager
@@ -332,7 +361,10 @@ async def test_a_proxy_that_only_passes_on_needs_no_extra(monkeypatch: pytest.Mo
         assert proxy.env().keys() >= {"HTTP_PROXY", "https_proxy"}
         with pytest.raises(ImportError) as caught:
             start_proxy(intercept={NAME: service})
-        assert str(caught.value) == missing
+        assert str(caught.value) == (
+            "start_proxy(intercept=...) of a host that speaks TLS needs the package 'trustme': "
+            "pip install 'asyncly[tls]'"
+        )
 
 
 # --- nothing is said where nobody asks ----------------------------------------------------

@@ -108,9 +108,7 @@ class Admission:
                 f"{request.method} {clip(target)} does not name a host: this is a forward proxy. "
                 f"Give {self._origin()} to your client as its proxy, not as its base URL"
             )
-        assert url.host is not None  # noqa: S101 - for the type checker
-        assert url.port is not None  # noqa: S101 - for the type checker
-        return url.host, url.port, url
+        return url.raw_host or "", url.port or 0, url
 
     def _read_origin_form(self, request: MockRequest) -> URL | None:
         """Return the URL of a request that takes the proxy for a server that is listed."""
@@ -120,10 +118,10 @@ class Admission:
         scheme = request.connection.origin.locate().scheme
         try:
             url = URL(f"{scheme}://{named}{target}", encoded=True)
-            is_listed = self._doors.find(url.host or "", url.port or 0) is not None
+            is_listed = self._doors.find(url.raw_host or "", url.port or 0) is not None
         except ValueError:
             return None
-        if not url.host or is_same(url.host, url.port, self._origin()):
+        if not url.raw_host or is_same(url.raw_host, url.port, self._origin()):
             return None
         return url if is_listed or self._unlisted == "refuse" else None
 
@@ -146,7 +144,7 @@ def _read_absolute_form(target: str) -> URL | None:
         url = URL(f"http://{rest}", encoded=True)
     except ValueError:
         return None
-    return url if url.host and url.port else None
+    return url if url.raw_host and url.port else None
 
 
 def check_auth(auth: object) -> tuple[str, str] | None:

@@ -148,7 +148,7 @@ class Forwarder:
         assert errand.asked is not None  # noqa: S101
         upgrade = upgrade_of(request.headers)
         headers = end_to_end(request.headers, upgrade)
-        headers.setdefault("Host", errand.asked.authority)
+        headers.setdefault("Host", errand.asked.host_port_subcomponent or "")
         secure = errand.url.scheme == "https"  # its own clients trust the mock, so does the proxy
         try:
             upstream = await self.session.request(
@@ -158,7 +158,7 @@ class Forwarder:
                 data=body if request.body_exists else None,
                 allow_redirects=False,
                 ssl=authority().client_context() if secure else True,
-                server_hostname=errand.asked.host if secure else None,
+                server_hostname=errand.asked.raw_host if secure else None,
             )
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             await body.drain()

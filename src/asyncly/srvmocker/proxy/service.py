@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..assertions import Verdict, check_times
-from ..doors import Doors
 from ..journal import JOURNAL_LIMIT, Journal
 from ..matching import ANY_REQUEST, UNSET, Match
 from ..report import render_verdict
@@ -16,6 +15,7 @@ from ..server.listener import Listener
 from ..text import shorten
 from ..tls import Tls
 from .admission import Admission, check_auth, check_unlisted
+from .doorkeeper import Doorkeeper
 from .environment import proxy_env
 from .forward import Forwarder
 from .targets import explain_target
@@ -39,7 +39,7 @@ __all__ = ["MockProxyService", "start_proxy"]
 def start_proxy(
     *,
     intercept: Mapping[str, Host] | None = None,
-    unlisted: Unlisted | None = None,
+    unlisted: Literal["tunnel", "refuse"] | None = None,
     auth: aiohttp.BasicAuth | tuple[str, str] | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -112,7 +112,7 @@ class MockProxyService(Host):
         self,
         *,
         intercept: Mapping[str, Host] | None = None,
-        unlisted: Unlisted | None = None,
+        unlisted: Literal["tunnel", "refuse"] | None = None,
         auth: aiohttp.BasicAuth | tuple[str, str] | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -121,16 +121,16 @@ class MockProxyService(Host):
     ) -> None:
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
             raise ValueError(f"timeout takes seconds above 0, got {timeout!r}")
-        self._unlisted = check_unlisted(unlisted, intercepts=intercept is not None)
+        self._unlisted: Unlisted = check_unlisted(unlisted, intercepts=intercept is not None)
         self._auth = check_auth(auth)
         self._timeout = timeout
-        self._doors = None if intercept is None else Doors(intercept, "intercept=")
-        self._doors_are_open = False
+        self._doorkeeper = None if intercept is None else Doorkeeper(intercept)
         listener = Listener(host, port, Tls(), also_plain=True, local_only=intercept is not None)
         super().__init__(listener, Journal(journal_limit))
 
     def _make_serving(self) -> Serving:
-        admission = Admission(self._origin, self._auth, self._doors, self._unlisted)
+        doors = None if self._doorkeeper is None else self._doorkeeper.doors
+        admission = Admission(self._origin, self._auth, doors, self._unlisted)
         forwarder = Forwarder(self._journal, self._errors, admission, self._timeout)
         loop = asyncio.get_running_loop()
         server = HttpServer(forwarder.handle, forwarder.answer_malformed, self._connections, loop)
@@ -147,9 +147,8 @@ class MockProxyService(Host):
     async def serve(self) -> Serving:
         """Begin to serve the bound port in the running loop, and the hosts of `intercept`."""
         try:
-            if self._doors is not None and not self._doors_are_open:
-                self._doors_are_open = True
-                await self._doors.open()
+            if self._doorkeeper is not None:
+                await self._doorkeeper.open()
             return await super().serve()
         except BaseException:
             await self._close_doors()
@@ -157,10 +156,8 @@ class MockProxyService(Host):
 
     async def _close_doors(self) -> None:
         """Close the doors, unless another loop serves the proxy still."""
-        in_use = any(not serving.is_over for serving in self._servings)
-        if self._doors is not None and self._doors_are_open and not in_use:
-            self._doors_are_open = False
-            await self._doors.close()
+        if self._doorkeeper is not None and all(serving.is_over for serving in self._servings):
+            await self._doorkeeper.close()
 
     @property
     def tls(self) -> TlsKit:
@@ -186,8 +183,9 @@ class MockProxyService(Host):
         Example:
             >>> subprocess.run(["curl", "https://api.github.com"], env=os.environ | proxy.env())
         """
+        intercepts = self._doorkeeper is not None and self._doorkeeper.speaks_tls
         passes_on = self._unlisted == "tunnel"
-        return proxy_env(self.url, self._auth, intercepts=bool(self._doors), passes_on=passes_on)
+        return proxy_env(self.url, self._auth, intercepts=intercepts, passes_on=passes_on)
 
     def reset(self) -> None:
         """Forget the requests, the closed connections and the errors."""

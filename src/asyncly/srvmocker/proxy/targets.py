@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from yarl import URL
@@ -31,7 +32,7 @@ def parse_authority(target: str) -> tuple[str, int]:
     if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise ValueError("its port is no number from 1 to 65535")
     try:
-        name = URL.build(scheme="http", authority=target).host if host else None
+        name = URL.build(scheme="http", authority=target).raw_host if host else None
     except ValueError:
         name = None
     if not name or (":" in host and not host.startswith("[")):
@@ -49,6 +50,14 @@ def is_same(host: str | None, port: int | None, here: URL) -> bool:
     return address is not None and (address.is_loopback or address.is_unspecified)
 
 
+def _names(url: URL) -> set[str | None]:
+    """Return what a host may be called in a wish: with its port or without, IDNA or decoded."""
+    names = {url.raw_host, url.host_port_subcomponent, url.raw_authority}
+    with suppress(ValueError):  # it is no IDNA
+        names |= {url.host, url.authority}
+    return names
+
+
 def explain_target(request: RecordedRequest, target: Any, method: str | None) -> list[Mismatch]:
     """Return how a request differs from the method and the target asked for."""
     found: list[Mismatch] = []
@@ -59,9 +68,8 @@ def explain_target(request: RecordedRequest, target: Any, method: str | None) ->
     url = request.target if request.method == "CONNECT" else str(request.url)
     wish = str(target) if isinstance(target, str) or hasattr(target, "human_repr") else target
     if isinstance(wish, str) and "://" not in wish:
-        compare("target host", wish, request.url.authority, found)
-        if found and request.url.host == wish:
-            found.pop()
+        if wish not in _names(request.url):
+            compare("target host", wish, request.url.host_port_subcomponent, found)
     elif isinstance(wish, str) and wish != url and wish.rstrip("/") == url.rstrip("/"):
         pass  # a host alone and its root are the same target (RFC 9110 §4.2.3)
     else:

@@ -265,15 +265,13 @@ def _make_request(
 ) -> MockRequest:
     """Make a request; no method, or a server would hold itself and all its journal for a while."""
     assert isinstance(protocol, Connection)  # noqa: S101 - the server makes no other
-    request = MockRequest(
-        message,
-        payload,
-        protocol,
-        writer,
-        task,
-        protocol.server.running_loop,
-        client_max_size=0,  # bodies of any size; our own limit is in receive()
-    )
+    parts = payload, protocol, writer, task, protocol.server.running_loop
+    try:
+        # Bodies of any size: our own limit is in receive().
+        request = MockRequest(message, *parts, client_max_size=0)
+    except ValueError:  # aiohttp asks for the host at once, and "xn--a" can be decoded by nobody
+        message_without = message._replace(url=message.url.relative())
+        request = MockRequest(message_without, *parts, client_max_size=0)
     protocol.begin_request(task)
     # Every name that most requests get later is set now, in this order: Python keeps them in
     # one layout, where a name that some have and some have not costs each of them a dict.

@@ -331,8 +331,10 @@ class Host(ABC):
             if door in self._listeners:
                 self._listeners.remove(door)
             leave, leave_now = methodcaller("leave", door), methodcaller("leave_now", door)
-            yield from self._in_every_loop(leave, leave_now, "close_door")
-            door.close()
+            try:
+                yield from self._in_every_loop(leave, leave_now, "close_door")
+            finally:  # also if a loop stands still and is waited for no more
+                door.close()
 
         return in_turn(steps, "close_door")
 
