@@ -6,13 +6,14 @@ import asyncio
 import socket
 import ssl
 import sys
+import threading
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from .outage import dig_hole, empty_queue, hold, listen_again
+from .outage import ServiceStopped, dig_hole, empty_queue, hold, listen_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -62,6 +63,7 @@ class Listener:
         self._url: URL | None = None
         self._known_as = known_as
         self._fillers: list[socket.socket] = []
+        self._changing = threading.Lock()  # a test's thread may close what the loop's one enters
         self.state: State = "up"
 
     def bind(self) -> socket.socket:
@@ -127,9 +129,9 @@ class Listener:
             connect: makes the protocol of a connection to this listener.
 
         Raises:
-            OSError: the address cannot be bound.
+            ServiceStopped: it is closed.
         """
-        return Acceptor(self.bind().dup(), partial(connect, self), self._ssl_context)
+        return Acceptor(self._share(), partial(connect, self), self._ssl_context)
 
     def enter(self, state: State) -> None:
         """Let the port be served, or go on without anybody who serves it.
@@ -137,9 +139,11 @@ class Listener:
         Raises:
             OSError: the system refuses.
         """
-        if state == self.state or self._socket is None:
-            return
-        bound = self._socket
+        with self._changing:
+            if state != self.state and self._socket is not None:
+                self._enter(state, self._socket)
+
+    def _enter(self, state: State, bound: socket.socket) -> None:
         if self.state == "refused":
             listen_again(bound, _BACKLOG)
         elif self.state != "up":
@@ -151,14 +155,21 @@ class Listener:
             self._fillers = dig_hole(bound)
         self.state = state
 
+    def _share(self) -> socket.socket:
+        with self._changing:
+            if self._socket is None:
+                raise ServiceStopped(f"the service at {self.url} does not run any more")
+            return self._socket.dup()
+
     def close(self) -> None:
         """Give the port back."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-        while self._fillers:
-            self._fillers.pop().close()
-        self.state = "up"
+        with self._changing:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+            while self._fillers:
+                self._fillers.pop().close()
+            self.state = "up"
 
 
 class Acceptor:
