@@ -214,8 +214,9 @@ class MockService(Host):
             AssertionError: it took none.
         """
         __tracebackhide__ = True
-        self._require(self._judge(handler_name, ANY_REQUEST), handler_name)
-        return self._journal.calls(handler_name)[-1]
+        verdict = self._judge(handler_name, ANY_REQUEST)
+        self._require(verdict, handler_name)
+        return verdict.calls[-1]  # not asked again: another thread may reset it meanwhile
 
     def max_in_flight(self, handler_name: str) -> int:
         """Return how many calls of a handler were under way at once, at the most.

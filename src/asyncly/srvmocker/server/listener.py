@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+import threading
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from yarl import URL
 
 from .handshake import Handshake
-from .outage import dig_hole, empty_queue, hold, listen_again
+from .outage import ServiceStopped, dig_hole, empty_queue, hold, listen_again
 from .peek import begins_with_tls
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Listener:
         self._url: URL | None = None
         self._known_as = known_as
         self._fillers: list[socket.socket] = []
+        self._changing = threading.Lock()  # a test's thread may close what the loop's one enters
         self.state: State = "up"
 
     def bind(self) -> socket.socket:
@@ -158,14 +160,14 @@ class Listener:
             server: gets the connections.
 
         Raises:
-            OSError: the address cannot be bound.
+            ServiceStopped: it is closed.
         """
         shake: _Shake | None = None
         if self.also_plain:
             shake = partial(self._tell_apart, server)
         elif self.handshake is not None:
             shake = partial(self.handshake.shake, self, server)
-        return Acceptor(self.bind().dup(), partial(server.connect, self), shake)
+        return Acceptor(self._share(), partial(server.connect, self), shake)
 
     async def _tell_apart(self, server: HttpServer, raw: socket.socket) -> None:
         """Begin a connection, under TLS or plain, as its client does."""
@@ -195,9 +197,11 @@ class Listener:
         Raises:
             OSError: the system refuses.
         """
-        if state == self.state or self._socket is None:
-            return
-        bound = self._socket
+        with self._changing:
+            if state != self.state and self._socket is not None:
+                self._enter(state, self._socket)
+
+    def _enter(self, state: State, bound: socket.socket) -> None:
         if self.state == "refused":
             listen_again(bound, _BACKLOG)
         elif self.state != "up":
@@ -209,14 +213,21 @@ class Listener:
             self._fillers = dig_hole(bound)
         self.state = state
 
+    def _share(self) -> socket.socket:
+        with self._changing:
+            if self._socket is None:
+                raise ServiceStopped(f"the service at {self.url} does not run any more")
+            return self._socket.dup()
+
     def close(self) -> None:
         """Give the port back."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-        while self._fillers:
-            self._fillers.pop().close()
-        self.state = "up"
+        with self._changing:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+            while self._fillers:
+                self._fillers.pop().close()
+            self.state = "up"
 
 
 class Acceptor:

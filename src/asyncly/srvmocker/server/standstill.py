@@ -14,6 +14,7 @@ from .rescue import is_waited_for, rescue
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
     from weakref import ref
 
     from .blocked import Stuck
@@ -78,7 +79,7 @@ class Post:
         if host is None or loop is None or not loop.is_running():
             self._standstill = None  # the loop of a session, between two tests
         elif self._is_asked and self._standstill is not None:
-            self._standstill.look(host, loop)
+            self._standstill.look(host, loop, lambda: self._is_asked)
         else:
             if not self._is_asked:
                 self._is_asked = True
@@ -107,7 +108,9 @@ class _Standstill:
         self._error: BlockedLoopError | None = None
         self._cpu = self._cpu_time()
 
-    def look(self, host: Host, loop: asyncio.AbstractEventLoop) -> None:
+    def look(
+        self, host: Host, loop: asyncio.AbstractEventLoop, is_blocked: Callable[[], bool]
+    ) -> None:
         """Raise the alarm if this takes too long, and a client waits that has waited before."""
         self._looks += 1
         is_busy = self._is_busy()
@@ -127,7 +130,7 @@ class _Standstill:
             text = f"{what}\n{_advise(is_busy=False)}"
             self._error = BlockedLoopError(text, stuck.filename, stuck.lineno)
             host.note_error(self._error)
-        rescue(host, loop, self._error)
+        rescue(host, loop, is_blocked, self._error)
 
     def _cpu_time(self) -> float:
         return time.process_time() if self._clock is None else time.clock_gettime(self._clock)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from ..exceptions import ServiceThreadError
 from ..text import describe_error
+from ..waiting import end_crossings
 from .blocked import observe
 
 if TYPE_CHECKING:
@@ -130,12 +131,15 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
     What responses run in other threads may go on: nobody waits for it.
     """
     try:
+        end_crossings(loop)
+        _finish(loop, asyncio.sleep(0))  # what was begun from elsewhere has its task now
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
         if tasks:
             _finish(loop, asyncio.wait(tasks, timeout=_TASKS_TIMEOUT))
         _finish(loop, loop.shutdown_asyncgens())
+        _finish(loop, asyncio.sleep(0))  # who waits for a task learns that it has ended
     finally:
         loop.close()
 
