@@ -333,7 +333,8 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
     if host == "127.0.0.1":  # nearly always, and a lookup costs as much as the binding
         return socket.AF_INET, (host, port)
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        kind, flags = socket.SOCK_STREAM, socket.AI_PASSIVE  # to bind, not to connect
+        found = socket.getaddrinfo(host, port, type=kind, flags=flags)[0]
     except OSError as error:
         raise OSError(
             error.errno, f"cannot listen on the host {host!r}: {error.strerror}"
