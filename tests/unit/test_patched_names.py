@@ -12,6 +12,7 @@ import pytest
 
 from asyncly.srvmocker import start_service
 from asyncly.srvmocker.interception.patching import Redirection
+from asyncly.srvmocker.patterns import HostPattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ class Doors:
     def __init__(self, host: str = "api.shop.test", ports: tuple[int, ...] = (443,)) -> None:
         self.host = host
         self.ports = ports
+        self.patterns = (HostPattern(host, host),)
 
     def find(self, host: str, port: int) -> tuple[str, int] | None:
         return DOOR if host.lower() == self.host and port in self.ports else None
