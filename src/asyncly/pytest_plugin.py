@@ -56,6 +56,14 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give a test that is marked for a network its fixture: the real one would be asked else."""
+    names = getattr(item, "fixturenames", None)
+    marked = item.get_closest_marker("mock_network") is not None
+    if marked and names is not None and "mock_network" not in names:
+        names.append("mock_network")
+
+
 @pytest.fixture
 def mock_routes() -> Sequence[MockRoute]:
     """Declare the routes of `mock_service`: override this fixture in your module or conftest."""

@@ -37,6 +37,22 @@ async def test_call(mock_service, mock_network):
         assert (await client.get("https://api.shop.test/fact")).json() == {"fact": "Meow."}
     await mock_service.wait_for_call("fact")
 """
+MARKED_TEST = """
+import requests
+
+@pytest.mark.mock_network("https://api.shop.test", patch=True)
+@pytest.mark.parametrize("n", [1, 2])
+def test_plain(mock_service, n):
+    mock_service.register("fact", JsonResponse({"fact": "Meow."}))
+    assert requests.get("https://api.shop.test/fact", timeout=5).ok
+    mock_service.assert_called("fact", times=1)
+
+@pytest.mark.mock_network("https://api.shop.test", patch=True)
+class TestAll:
+    def test_one(self, mock_service):
+        mock_service.register("fact", JsonResponse({"fact": "Meow."}))
+        assert requests.get("https://api.shop.test/fact", timeout=5).ok
+"""
 PLAIN_TEST = """
 import requests
 
@@ -187,3 +203,8 @@ def test_without_origins_it_says_where_to_declare_them(run: Run) -> None:
 def test_it_is_listed_with_its_words(run: Run) -> None:
     result = run("", "--markers", "-q")
     assert "@pytest.mark.mock_network('api.github.com', ..., patch=...): " in (result.stdout.str())
+
+
+def test_the_marker_is_enough(run: Run) -> None:
+    result = run(MARKED_TEST)
+    result.assert_outcomes(passed=3)

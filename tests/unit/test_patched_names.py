@@ -10,7 +10,9 @@ import aiohttp
 import anyio
 import pytest
 
+from asyncly.srvmocker import start_service
 from asyncly.srvmocker.interception.patching import Redirection
+from asyncly.srvmocker.patterns import HostPattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,7 @@ class Doors:
     def __init__(self, host: str = "api.shop.test", ports: tuple[int, ...] = (443,)) -> None:
         self.host = host
         self.ports = ports
+        self.patterns = (HostPattern(host, host),)
 
     def find(self, host: str, port: int) -> tuple[str, int] | None:
         return DOOR if host.lower() == self.host and port in self.ports else None
@@ -162,3 +165,15 @@ async def test_both_resolvers_of_aiohttp_are_told() -> None:
 async def test_anyio_is_redirected_for_listed_hosts_only(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError, match="nothing leaves this test"):
         await anyio.connect_tcp("other.shop.test", 443)
+
+
+async def test_a_server_binds_to_a_listed_name_as_always() -> None:
+    redirection, doors = Redirection(), Doors("localhost")
+    redirection.add(doors, trust=False)
+    try:
+        async with await asyncio.start_server(lambda *_: None, "localhost", 0) as server:
+            assert DOOR[1] not in [bound.getsockname()[1] for bound in server.sockets]
+        async with start_service([], host="localhost") as service:
+            assert service.url.port != DOOR[1]
+    finally:
+        redirection.remove(doors)

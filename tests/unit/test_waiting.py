@@ -20,7 +20,7 @@ from asyncly.srvmocker import (
     RecordedRequest,
 )
 from asyncly.srvmocker.journal import Journal
-from asyncly.srvmocker.waiting import Bell, Wait, cross
+from asyncly.srvmocker.waiting import Bell, Wait, cross, end_crossings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -413,7 +413,7 @@ def test_a_crossing_that_is_never_awaited_warns() -> None:
         wait.close()
 
 
-async def _in_trio(wait: Wait[str]) -> str:
+async def _in_trio(wait: Wait[Any]) -> Any:
     return await wait
 
 
@@ -513,3 +513,28 @@ def test_a_bell_rings_while_somebody_asks() -> None:
         return len(asked) == 2
 
     assert bell.block(satisfied, timeout=30)
+
+
+@pytest.mark.parametrize("where", ["a thread", "asyncio", "trio"])
+def test_a_loop_that_takes_its_last_turns_begins_nothing_more(where: str) -> None:
+    with Elsewhere() as there:
+        end_crossings(there.loop)
+        wait = cross(there.loop, there.never, "service.down()")
+        with pytest.raises(RuntimeError) as caught:
+            if where == "trio":
+                trio.run(_in_trio, wait)
+            elif where == "asyncio":
+                asyncio.run(wait)
+            else:
+                wait.block()
+        assert str(caught.value) == "service.down(): the loop in which this is done was closed"
+        assert not there.begun.is_set()
+
+
+def test_what_the_other_loop_cancels_is_an_error_with_words() -> None:
+    async def cancel() -> str:
+        raise asyncio.CancelledError
+
+    closed = r"^call\(\): the loop in which this is done was closed$"
+    with Elsewhere() as there, pytest.raises(RuntimeError, match=closed):
+        cross(there.loop, cancel, "call()").block()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import urllib.request
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -18,6 +21,7 @@ from asyncly.srvmocker import (
     MockService,
     RawResponse,
     StallResponse,
+    Tls,
     intercept,
     run_service,
     start_service,
@@ -235,7 +239,7 @@ async def test_a_service_that_does_not_run_is_named() -> None:
     assert str(caught.value) == (
         "intercept(): the service for 'https://api.shop.test' does not run: "
         "<MockService not started, 3 routes, 0 exchanges>. "
-        "Enter its `async with start_service(...)` first"
+        "Enter its `async with start_service(...)` first, and leave it last"
     )
 
 
@@ -369,3 +373,109 @@ async def test_its_repr_says_what_it_answers_for(service: MockService) -> None:
     net = intercept({ORIGIN: service, "*.cats.test": service}, patch=True)
     assert repr(net) == "<MockNetwork 'https://api.shop.test', '*.cats.test', patch, closed>"
     assert repr(intercept({})) == "<MockNetwork of no hosts, closed>"
+
+
+# --- leaving against all odds ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_block_that_is_cancelled_while_it_ends_leaves_no_door_open(
+    service: MockService, turns: int
+) -> None:
+    doors: list[tuple[str, int]] = []
+    inside, leaving = asyncio.Event(), asyncio.Event()
+
+    async def block() -> None:
+        hosts = ["a.test", "b.test", "c.test"]
+        async with intercept({f"http://{host}": service for host in hosts}) as net:
+            doors.extend(net._locate(host, 80) for host in hosts)
+            inside.set()
+            await leaving.wait()
+
+    task = asyncio.create_task(block())
+    await inside.wait()
+    leaving.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    for door in doors:
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(*door)
+
+
+def test_a_service_that_has_ended_is_named_with_what_to_do() -> None:
+    with run_service(ROUTES) as service:
+        pass
+    with pytest.raises(RuntimeError) as caught, intercept({ORIGIN: service}):
+        pass
+    assert str(caught.value) == (
+        f"intercept(): the service for '{ORIGIN}' does not run: {service!r}. "
+        "Enter its `async with start_service(...)` first, and leave it last"
+    )
+
+
+# --- certificates of clients ----------------------------------------------------------------
+
+
+async def test_what_it_gives_shows_a_certificate_where_one_is_required() -> None:
+    async with start_service(ROUTES, tls=Tls(client_cert="required")) as service:
+        service.register("fact", RawResponse("Meow."))
+        async with intercept({ORIGIN: service}) as net:
+            async with (
+                aiohttp.ClientSession(connector=net.aiohttp_connector()) as session,
+                session.get(URL) as answer,
+            ):
+                assert answer.status == 200
+            async with httpx.AsyncClient(transport=net.httpx_transport()) as client:
+                assert (await client.get(URL)).text == "Meow."
+            with net.mount(requests.Session()) as blocking:
+                got = await asyncio.to_thread(blocking.get, URL, timeout=5)
+                assert got.text == "Meow."
+            pool = net.urllib3_pool()
+            assert (await asyncio.to_thread(pool.request, "GET", URL, timeout=5)).status == 200
+            pool.clear()
+        assert {call.peer_subject for call in service.history} == {
+            service.last_call("fact").peer_subject
+        }
+        assert service.last_call("fact").peer_subject is not None
+
+
+# --- proxies of the environment -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [None, "intranet.test"])
+def test_a_patched_client_goes_past_the_proxy_of_the_environment(
+    on_thread: MockService, monkeypatch: pytest.MonkeyPatch, known: str | None
+) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody is there
+    for name in ("NO_PROXY", "no_proxy"):
+        if known is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, known)
+    before = dict(os.environ)
+    with intercept({ORIGIN: on_thread}, patch=True):
+        with intercept({"https://*.b.test": on_thread}, patch=True):
+            expected = ",".join(filter(None, (known, "api.shop.test", ".b.test")))
+            assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == expected
+            assert requests.get("https://a.b.test/fact", timeout=5).ok
+        assert requests.get(URL, timeout=5).ok
+        assert httpx.get(URL, timeout=5).is_success
+        with urllib.request.urlopen(URL, timeout=5) as answer:
+            assert answer.status == 200
+        with pytest.raises(requests.exceptions.ProxyError):
+            requests.get("https://other.test/", timeout=5)
+    assert dict(os.environ) == before
+
+
+async def test_a_transport_of_httpx_takes_no_proxy(service: MockService) -> None:
+    async with intercept({ORIGIN: service}) as net:
+        with pytest.raises(TypeError) as caught:
+            net.httpx_transport(proxy="http://127.0.0.1:9")
+    assert str(caught.value) == (
+        "proxy='http://127.0.0.1:9' leads past the listed hosts; what net gives goes to them "
+        "alone. Make a transport of httpx for it"
+    )

@@ -107,7 +107,8 @@ async def test_a_service_that_does_not_run(service: MockService) -> None:
         await doors.open()
     assert str(caught.value) == (
         "intercept(): the service for 'dogs.test' does not run: <MockService not started, "
-        f"{len(ROUTES)} routes, 0 exchanges>. Enter its `async with start_service(...)` first"
+        f"{len(ROUTES)} routes, 0 exchanges>. "
+        "Enter its `async with start_service(...)` first, and leave it last"
     )
 
 

@@ -20,6 +20,7 @@ from asyncly.srvmocker import (
     JsonResponse,
     MockRoute,
     MockService,
+    RawResponse,
     run_service,
     start_proxy,
     start_service,
@@ -261,6 +262,18 @@ async def is_refused(service: MockService) -> bool:
     with pytest.raises(aiohttp.ClientConnectorError):
         await fetch(service)
     return True
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_client_over_tls_may_leave_at_the_same_moment(turns: int) -> None:
+    async with start_service([MockRoute("GET", "/fact", "fact")], tls=True) as service:
+        service.register("fact", RawResponse("ok"))
+        async with httpx.AsyncClient(verify=service.tls.client_context()) as client:
+            await client.get(str(service.url / "fact"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await service.down()
+        assert await is_refused(service)
 
 
 async def test_changes_at_once_are_refused(service: MockService) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .patterns import HostPattern, check_overlaps
@@ -75,11 +76,18 @@ class Doors:
         return in_turn(steps, f"{self._where}: open")
 
     def close(self) -> Wait[None]:
-        """Close every door, and the connections that came in by it."""
+        """Close every door, and the connections that came in by it; also if it is cancelled."""
 
         def steps() -> Generator[Wait[None], None, None]:
-            for _, service, door in self._doors:
-                yield service.close_door(door)
+            left = list(self._doors)
+            try:
+                while left:
+                    _, service, door = left[0]
+                    yield service.close_door(door)
+                    del left[0]
+            finally:
+                for _, service, door in left:
+                    service.halt_door(door)
 
         return in_turn(steps, f"{self._where}: close")
 
@@ -91,16 +99,23 @@ class Doors:
                 return "127.0.0.1", door.url.port
         return None
 
+    @property
+    def asks_for_client_cert(self) -> bool:
+        """Whether a service refuses clients that show no certificate."""
+        kits = [door.handshake.kit for _, _, door in self._doors if door.handshake is not None]
+        return any(kit is not None and kit.spec.client_cert == "required" for kit in kits)
+
     def refusal(self, host: str, port: int) -> str:
         """Return what is told to a client that asks for a host that is not listed."""
+        host = f"[{host}]" if ":" in host else host
         listed = ", ".join(repr(pattern.text) for pattern in self.patterns) or "none"
         return f"{host}:{port} is not intercepted; listed in {self._where}: {listed}"
 
     def _check_runs(self, pattern: HostPattern, service: Host) -> None:
-        try:
+        with suppress(RuntimeError):
             service.url  # noqa: B018 - a fixture's service begins to run where it is asked for that
-        except RuntimeError:
+        if not service.runs:
             raise RuntimeError(
                 f"{self._where}: the service for {pattern.text!r} does not run: {service!r}. "
-                "Enter its `async with start_service(...)` first"
-            ) from None
+                "Enter its `async with start_service(...)` first, and leave it last"
+            )

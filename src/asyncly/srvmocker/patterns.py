@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -12,6 +13,10 @@ from .text import shorten
 __all__ = ["HostPattern", "check_overlaps"]
 
 _PORTS = {"https": 443, "http": 80}
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"({_LABEL}\.)*(?![0-9.]+$){_LABEL}")
+"""RFC 1123 §2.1, and the underscore that is met all the same; numbers alone are an address."""
+_LONGEST = 253
 _FORMS = "a host such as 'api.github.com' or '*.example.com', or an origin such as 'https://host'"
 
 
@@ -108,14 +113,21 @@ def _take_apart(text: str) -> tuple[str, bool, int | None, str | None]:
 def _host_and_port(name: str) -> tuple[str, int | None]:
     if "*" in name:
         raise ValueError("a '*' may only stand for what is before the first dot")
+    if name.count(":") > 1 and not name.startswith("["):
+        raise ValueError("an IPv6 address stands in brackets: '[::1]'")
     url = URL(f"https://{name}")
     if url.user is not None or url.password is not None:
         raise ValueError("a host has no login")
     if url.path not in ("", "/") or "?" in name or "#" in name:
         raise ValueError("a host has no path; declare paths as routes of the service")
-    if not url.raw_host or any(mark.isspace() for mark in name):
+    host = (url.raw_host or "").lower().removesuffix(".")
+    if not host or any(mark.isspace() for mark in name):
         raise ValueError("there is no host in it")
-    return url.raw_host.lower().rstrip("."), url.explicit_port
+    if url.explicit_port == 0:
+        raise ValueError("nobody listens at port 0")
+    if not _is_address(host) and not (_NAME.fullmatch(host) and len(host) <= _LONGEST):
+        raise ValueError(f"{host!r} is no name of a host")
+    return host, url.explicit_port
 
 
 def _is_address(host: str) -> bool:

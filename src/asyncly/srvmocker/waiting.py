@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -22,6 +23,7 @@ __all__ = [
     "Wait",
     "check_timeout",
     "cross",
+    "end_crossings",
     "has_loop",
     "in_asyncio",
     "in_turn",
@@ -29,6 +31,9 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
+
+_crossing = threading.Lock()
+_ending: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 _LOOP_CHECK = 0.5
 """Seconds after which it is asked whether a loop that does something still exists at all."""
@@ -277,35 +282,54 @@ class _Crossing(Wait[_T]):
             future.add_done_callback(lambda _: done.ring())
             while not await done.wait(future.done, timeout=_LOOP_CHECK):
                 self._check_loop(future)
-        return future.result()
+        return self._result_of(future)
 
     def _block(self) -> _T:
         __tracebackhide__ = True
         with self._started_there() as future:
             while not concurrent.futures.wait([future], _LOOP_CHECK).done:
                 self._check_loop(future)
-        return future.result()
+        return self._result_of(future)
 
     @contextmanager
     def _started_there(self) -> Generator[Future[_T], None, None]:
         """Begin it in the other loop, and end it there if the one who waits is interrupted."""
         coroutine = self._make_coroutine()
         try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            with _crossing:
+                if self._loop in _ending:
+                    raise self._closed()
+                future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         except RuntimeError:  # the loop is closed
             coroutine.close()
             raise
         try:
             yield future
         finally:
-            future.cancel()
             if self._loop.is_closed():
                 coroutine.close()
+            else:
+                future.cancel()
 
     def _check_loop(self, future: Future[_T]) -> None:
         """Refuse to wait for a loop that was closed before it began what it was told."""
         if self._loop.is_closed() and not future.done():
-            raise RuntimeError(f"{self._call}: the loop in which this is done was closed")
+            raise self._closed()
+
+    def _result_of(self, future: Future[_T]) -> _T:
+        __tracebackhide__ = True
+        if future.cancelled():  # not by us: who ends a loop cancels what is under way
+            raise self._closed()
+        return future.result()
+
+    def _closed(self) -> RuntimeError:
+        return RuntimeError(f"{self._call}: the loop in which this is done was closed")
+
+
+def end_crossings(loop: asyncio.AbstractEventLoop) -> None:
+    """Let nothing more begin in `loop` from elsewhere: it takes its last turns now."""
+    with _crossing:
+        _ending.add(loop)
 
 
 def in_turn(steps: Callable[[], Generator[Wait[None], None, None]], call: str) -> Wait[None]:

@@ -47,6 +47,12 @@ def make_async_transport(
 
 def _options(context: ssl.SSLContext | None, options: dict[str, Any]) -> dict[str, Any]:
     inspect.signature(httpx.HTTPTransport).bind(**options)  # now, not at the first request
+    for name in ("proxy", "uds"):
+        if options.get(name) is not None:
+            raise TypeError(
+                f"{name}={options[name]!r} leads past the listed hosts; what net gives goes to "
+                "them alone. Make a transport of httpx for it"
+            )
     return options if context is None else {"verify": context, **options}
 
 

@@ -19,18 +19,23 @@ __all__ = ["make_adapter", "mount"]
 _PORTS = {"http": 80, "https": 443}
 
 
-def make_adapter(locate: Locate, ca_pem: str | None, options: dict[str, Any]) -> HTTPAdapter:
+def make_adapter(
+    locate: Locate, ca_pem: str | None, client_cert: str | None, options: dict[str, Any]
+) -> HTTPAdapter:
     """Return an adapter that reaches the doors of the listed hosts.
 
     Args:
         locate: finds a door, or refuses.
         ca_pem: the file of the certificates that it trusts.
+        client_cert: the file of the certificate that it shows, unless a request has its own.
         options: of `requests.adapters.HTTPAdapter`.
     """
-    return _Adapter(locate, ca_pem, **options)
+    return _Adapter(locate, ca_pem, client_cert, **options)
 
 
-def mount(session: requests.Session, locate: Locate, ca_pem: str | None) -> None:
+def mount(
+    session: requests.Session, locate: Locate, ca_pem: str | None, client_cert: str | None
+) -> None:
     """Put such an adapter in the place of every one for HTTP that a session has.
 
     Each tries again as often as the one that it replaces.
@@ -46,13 +51,16 @@ def mount(session: requests.Session, locate: Locate, ca_pem: str | None) -> None
             options = {}
             if isinstance(replaced, HTTPAdapter):
                 options["max_retries"] = replaced.max_retries
-            session.mount(prefix, make_adapter(locate, ca_pem, options))
+            session.mount(prefix, make_adapter(locate, ca_pem, client_cert, options))
 
 
 class _Adapter(HTTPAdapter):
-    def __init__(self, locate: Locate, ca_pem: str | None, **options: Any) -> None:
+    def __init__(
+        self, locate: Locate, ca_pem: str | None, client_cert: str | None, **options: Any
+    ) -> None:
         self._locate = locate
         self._ca_pem = ca_pem
+        self._client_cert = client_cert
         super().__init__(**options)
 
     def init_poolmanager(
@@ -60,7 +68,7 @@ class _Adapter(HTTPAdapter):
     ) -> None:
         super().init_poolmanager(connections, maxsize, block, **options)
         options.update(num_pools=connections, maxsize=maxsize, block=block)
-        self.poolmanager = make_pool_manager(self._locate, self._ca_pem, options)
+        self.poolmanager = make_pool_manager(self._locate, self._ca_pem, None, options)
 
     def send(
         self,
@@ -81,4 +89,6 @@ class _Adapter(HTTPAdapter):
         except OSError as refusal:
             text = str(refusal.strerror)
             raise requests.exceptions.ConnectionError(text, request=request) from refusal
-        return super().send(request, stream, timeout, self._ca_pem or verify, cert)
+        return super().send(
+            request, stream, timeout, self._ca_pem or verify, cert or self._client_cert
+        )

@@ -20,13 +20,14 @@ __all__ = ["make_pool_manager"]
 
 
 def make_pool_manager(
-    locate: Locate, ca_pem: str | None, options: dict[str, Any]
+    locate: Locate, ca_pem: str | None, client_cert: str | None, options: dict[str, Any]
 ) -> urllib3.PoolManager:
     """Return a pool manager that reaches the doors of the listed hosts.
 
     Args:
         locate: finds a door, or refuses.
         ca_pem: the file of the certificates that it trusts.
+        client_cert: the file of the certificate that it shows.
         options: of `urllib3.PoolManager`.
     """
 
@@ -54,7 +55,7 @@ def make_pool_manager(
         ConnectionCls = HTTPSConnection  # pyright: ignore[reportAssignmentType]
 
     if ca_pem is not None and "ssl_context" not in options:
-        options = {"ca_certs": ca_pem, **options}
+        options = {"ca_certs": ca_pem, "cert_file": client_cert, **options}
     manager = urllib3.PoolManager(**options)
     manager.pool_classes_by_scheme = {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
     return manager

@@ -160,7 +160,7 @@ class MockNetwork:
         self._require("requests", "requests_adapter")
         from .for_requests import make_adapter
 
-        return make_adapter(self._locate, self._ca_pem(), options)
+        return make_adapter(self._locate, self._ca_pem(), self._client_cert(), options)
 
     def mount(self, session: _Session) -> _Session:
         """Mount such adapters on a session, in the place of all for HTTP, and return it.
@@ -178,7 +178,7 @@ class MockNetwork:
         self._require("requests", "mount")
         from .for_requests import mount
 
-        mount(session, self._locate, self._ca_pem())
+        mount(session, self._locate, self._ca_pem(), self._client_cert())
         return session
 
     def urllib3_pool(self, **options: Any) -> urllib3.PoolManager:
@@ -195,7 +195,7 @@ class MockNetwork:
         self._require("urllib3", "urllib3_pool")
         from .for_urllib3 import make_pool_manager
 
-        return make_pool_manager(self._locate, self._ca_pem(), options)
+        return make_pool_manager(self._locate, self._ca_pem(), self._client_cert(), options)
 
     # --- for clients that take only certificates ----------------------------------------
 
@@ -209,8 +209,11 @@ class MockNetwork:
         return authority().ca_pem
 
     def client_context(self) -> ssl.SSLContext:
-        """Return a context for a client that trusts the authority and nobody else."""
-        return authority().client_context()
+        """Return a context for a client that trusts the authority and nobody else.
+
+        It shows a certificate if a service requires one (`Tls(client_cert="required")`).
+        """
+        return authority().client_context(self._doors.asks_for_client_cert)
 
     # --- its life -----------------------------------------------------------------------
 
@@ -320,6 +323,9 @@ class MockNetwork:
 
     def _context(self) -> ssl.SSLContext | None:
         return self.client_context() if self._needs_tls else None
+
+    def _client_cert(self) -> str | None:
+        return authority().client_cert_pem if self._doors.asks_for_client_cert else None
 
     def _ca_pem(self) -> str | None:
         return self.ca_pem if self._needs_tls else None

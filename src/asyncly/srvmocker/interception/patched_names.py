@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["anyio_redirected", "names_redirected", "uvloop_redirected"]
 
+_NOT_TO_CONNECT = socket.AI_NUMERICHOST | socket.AI_PASSIVE
+"""It is an address already, or a server asks, in order to bind to what it gets."""
+
 
 @contextmanager
 def names_redirected(find: Find) -> Iterator[None]:
@@ -41,7 +44,7 @@ def names_redirected(find: Find) -> Iterator[None]:
             proto: int = 0,
             flags: int = 0,
         ) -> Any:
-            door = None if flags & socket.AI_NUMERICHOST else _find(find, host, port)
+            door = None if flags & _NOT_TO_CONNECT else _find(find, host, port)
             if door is None:
                 return original(host, port, family, type, proto, flags)
             answers = original(*door, family, type, proto, flags)

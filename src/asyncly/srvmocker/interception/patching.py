@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from .patched_aiohttp import aiohttp_redirected, aiohttp_trusts
 from .patched_names import anyio_redirected, names_redirected, uvloop_redirected
+from .patched_proxies import PastProxies
 from .patched_urllib import urllib_trusts
 from .trust import environment_trusts, make_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+
+    from ..patterns import HostPattern
 
 __all__ = ["REDIRECTION", "Find", "Redirection"]
 
@@ -25,6 +28,8 @@ Find: TypeAlias = Callable[[str, int], "tuple[str, int] | None"]
 
 
 class _Doors(Protocol):
+    @property
+    def patterns(self) -> tuple[HostPattern, ...]: ...
     def find(self, host: str, port: int) -> tuple[str, int] | None: ...
 
 
@@ -40,6 +45,7 @@ class Redirection:
         self._blocks: tuple[_Doors, ...] = ()
         self._names = _Shared(partial(_redirected, self.find))
         self._trust = _Shared(_trusted)
+        self._past_proxies = PastProxies()
 
     def add(self, doors: _Doors, *, trust: bool) -> None:
         """Redirect the hosts of these doors from now on.
@@ -56,11 +62,13 @@ class Redirection:
                     self._trust.hold(doors)
                 undo.pop_all()
             self._blocks = (*self._blocks, doors)
+            self._past_proxies.update(self._blocks)
 
     def remove(self, doors: _Doors) -> None:
         """Redirect them no more."""
         with self._lock:
             self._blocks = tuple(other for other in self._blocks if other is not doors)
+            self._past_proxies.update(self._blocks)
             self._trust.release(doors)
             self._names.release(doors)
 

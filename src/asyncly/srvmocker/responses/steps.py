@@ -207,7 +207,8 @@ class Reset(Step):
 def reset(transport: asyncio.Transport) -> None:
     """Close the socket of a transport without a FIN."""
     raw = transport.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    if raw is not None:  # of TLS: it has lost its socket, and tells its protocol in the next turn
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
     transport.abort()
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from functools import partial
 from operator import methodcaller
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from ..tls import Tls
-from ..waiting import Bell, cross, in_turn
+from ..waiting import Bell, cross, in_turn, runs_here
 from .evidence import ConnectionLog
 from .handshake import Handshake
 from .listener import Listener
@@ -115,11 +116,11 @@ class Serving:
                 await asyncio.wait(tasks)
 
     def leave_now(self, listener: Listener) -> None:
-        """Accept no more at one listener, in a loop that stands still."""
+        """Accept no more at one listener, at once; its connections end when the loop turns."""
         acceptor = self._acceptors.pop(listener, None)
         if acceptor is not None:
             acceptor.halt()
-            self._server.close_now(listener)
+        self._server.close_now(listener)
 
     async def stop(self) -> None:
         """Accept no more, cut every connection, and wait for a bounded time for their tasks."""
@@ -165,6 +166,8 @@ class Serving:
 
 class Host(ABC):
     """The base of the mock service and the proxy: bound, started, stopped, and what came."""
+
+    _entered_by = ("run_service", "start_service")
 
     def __init__(self, listener: Listener, journal: Journal) -> None:
         self._listener = listener
@@ -244,6 +247,17 @@ class Host(ABC):
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    def __enter__(self) -> NoReturn:
+        """Refuse `with`: a host serves in a loop."""
+        run, start = self._entered_by
+        raise TypeError(
+            f"`with {start}(...)` serves nothing: it is `async with {start}(...)` where a loop "
+            f"runs, and `with {run}(...)` where none does"
+        )
+
+    def __exit__(self, *error: object) -> None:  # noqa: B027 - nothing is to be done
+        """Do nothing: it is never entered so."""
 
     # --- port states --------------------------------------------------------------------
 
@@ -331,12 +345,24 @@ class Host(ABC):
             if door in self._listeners:
                 self._listeners.remove(door)
             leave, leave_now = methodcaller("leave", door), methodcaller("leave_now", door)
-            try:
-                yield from self._in_every_loop(leave, leave_now, "close_door")
-            finally:  # also if a loop stands still and is waited for no more
-                door.close()
+            yield from self._in_every_loop(leave, leave_now, "close_door")
+            door.close()
 
         return in_turn(steps, "close_door")
+
+    def halt_door(self, door: Listener) -> None:
+        """Do what `close_door` does, for those who cannot wait: what it leaves ends by itself."""
+        if door in self._listeners:
+            self._listeners.remove(door)
+        for serving in self._servings:
+            if serving.is_over or serving.loop.is_closed():
+                continue
+            if runs_here(serving.loop) or not serving.loop.is_running():
+                serving.leave_now(door)
+            else:
+                with suppress(RuntimeError):  # it is closed by now
+                    serving.loop.call_soon_threadsafe(serving.leave_now, door)
+        door.close()
 
     @property
     def _port_state(self) -> State:
@@ -413,6 +439,11 @@ class Host(ABC):
                 stand_in(serving)
 
     # --- what came ----------------------------------------------------------------------
+
+    @property
+    def runs(self) -> bool:
+        """Whether the port is this host's now."""
+        return self._listener.is_bound
 
     @property
     def url(self) -> URL:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+import threading
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from yarl import URL
 
 from .handshake import Handshake
 from .local import turn_away_others
-from .outage import dig_hole, empty_queue, hold, listen_again
+from .outage import ServiceStopped, dig_hole, empty_queue, hold, listen_again
 from .peek import begins_with_tls
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Listener:
         self._url: URL | None = None
         self._known_as = known_as
         self._fillers: list[socket.socket] = []
+        self._changing = threading.Lock()  # a test's thread may close what the loop's one enters
         self.state: State = "up"
 
     def bind(self) -> socket.socket:
@@ -161,7 +163,7 @@ class Listener:
             server: gets the connections.
 
         Raises:
-            OSError: the address cannot be bound.
+            ServiceStopped: it is closed.
         """
         shake: Shake | None = None
         if self.also_plain:
@@ -170,7 +172,7 @@ class Listener:
                 shake = partial(turn_away_others, server, shake)
         elif self.handshake is not None:
             shake = partial(self.handshake.shake, self, server)
-        return Acceptor(self.bind().dup(), partial(server.connect, self), shake)
+        return Acceptor(self._share(), partial(server.connect, self), shake)
 
     async def _tell_apart(self, server: HttpServer, raw: socket.socket) -> None:
         """Begin a connection, under TLS or plain, as its client does."""
@@ -200,9 +202,11 @@ class Listener:
         Raises:
             OSError: the system refuses.
         """
-        if state == self.state or self._socket is None:
-            return
-        bound = self._socket
+        with self._changing:
+            if state != self.state and self._socket is not None:
+                self._enter(state, self._socket)
+
+    def _enter(self, state: State, bound: socket.socket) -> None:
         if self.state == "refused":
             listen_again(bound, _BACKLOG)
         elif self.state != "up":
@@ -214,14 +218,21 @@ class Listener:
             self._fillers = dig_hole(bound)
         self.state = state
 
+    def _share(self) -> socket.socket:
+        with self._changing:
+            if self._socket is None:
+                raise ServiceStopped(f"the service at {self.url} does not run any more")
+            return self._socket.dup()
+
     def close(self) -> None:
         """Give the port back."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-        while self._fillers:
-            self._fillers.pop().close()
-        self.state = "up"
+        with self._changing:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+            while self._fillers:
+                self._fillers.pop().close()
+            self.state = "up"
 
 
 class Acceptor:
@@ -327,7 +338,8 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
     if host == "127.0.0.1":  # nearly always, and a lookup costs as much as the binding
         return socket.AF_INET, (host, port)
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        kind, flags = socket.SOCK_STREAM, socket.AI_PASSIVE  # to bind, not to connect
+        found = socket.getaddrinfo(host, port, type=kind, flags=flags)[0]
     except OSError as error:
         raise OSError(
             error.errno, f"cannot listen on the host {host!r}: {error.strerror}"

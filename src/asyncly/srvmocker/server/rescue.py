@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import selectors
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from .answers import text_answer
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .connection import Connection
     from .evidence import ConnectionRecord
@@ -47,10 +48,18 @@ def is_waited_for(host: Host, loop: asyncio.AbstractEventLoop) -> bool:
     for _, queue in _queues(host):
         if _is_readable(queue):
             return True
-    return any(True for _ in _unread(host, loop))
+    for _, twin in _unread(host, loop):
+        twin.close()
+        return True
+    return False
 
 
-def rescue(host: Host, loop: asyncio.AbstractEventLoop, error: BaseException) -> None:
+def rescue(
+    host: Host,
+    loop: asyncio.AbstractEventLoop,
+    is_blocked: Callable[[], bool],
+    error: BaseException,
+) -> None:
     """Answer the clients that wait for this loop by a 503 that says why, or end their wait.
 
     A connection in the midst of an answer, or of TLS, is cut.
@@ -58,13 +67,76 @@ def rescue(host: Host, loop: asyncio.AbstractEventLoop, error: BaseException) ->
     Args:
         host: whose clients they are; what they ask is recorded there.
         loop: what stands still.
+        is_blocked: tells whether it does so still.
         error: what they are told.
     """
-    helper = _Helper(host, error)
+    # All of them are taken before the first one is helped: that may be the one that blocks.
+    with ExitStack() as stack:
+        clients = [
+            *_take_from_queues(host, is_blocked, stack),
+            *_take_from_connections(host, loop, is_blocked, stack),
+        ]
+        helper = _Helper(host, error)
+        for client in clients:
+            helper.help(client)
+
+
+@dataclass
+class _Client:
+    """One who waited for the loop, and is ours now.
+
+    Attributes:
+        raw: its connection.
+        record: the record of that.
+        listener: where it came in.
+        was_accepted: whether the loop has accepted it.
+        expects_answer: whether it can read one, as the first thing that it gets next.
+        data: what it has sent, as far as it was read.
+    """
+
+    raw: socket.socket
+    record: ConnectionRecord
+    listener: Listener
+    was_accepted: bool
+    expects_answer: bool
+    data: bytes = b""
+
+
+def _take_from_queues(
+    host: Host, is_blocked: Callable[[], bool], stack: ExitStack
+) -> Iterator[_Client]:
+    """Accept those who are not accepted yet."""
     for listener, queue in _queues(host):
-        helper.empty(queue, listener)
+        for _ in range(_CLIENTS):
+            if not is_blocked():
+                return
+            try:
+                raw, _ = queue.accept()
+            except OSError:  # there is none any more, or the loop was quicker
+                break
+            stack.enter_context(raw)
+            record = host._connections.open(raw)
+            yield _Client(raw, record, listener, False, not listener.tls)
+
+
+def _take_from_connections(
+    host: Host, loop: asyncio.AbstractEventLoop, is_blocked: Callable[[], bool], stack: ExitStack
+) -> Iterator[_Client]:
+    """Read what those have sent who are connected, so that the loop does not."""
     for connection, twin in _unread(host, loop):
-        helper.end(connection, twin)
+        stack.enter_context(twin)
+        transport, record = connection.transport, connection.record
+        is_plain = transport is not None and transport.get_extra_info("sslcontext") is None
+        expects_answer = is_plain and _is_idle(host, record)
+        with suppress(OSError):  # the loop was quicker
+            if is_blocked() and (data := twin.recv(_HEAD_LIMIT)):
+                yield _Client(twin, record, connection.listener, True, expects_answer, data)
+
+
+def _is_idle(host: Host, record: ConnectionRecord) -> bool:
+    """Tell whether every request of a connection is answered."""
+    known = [item for item in host._journal if item.request.connection == record.number]
+    return len(known) == record.requests and all(item.finished_at for item in known)
 
 
 class _Helper:
@@ -75,41 +147,26 @@ class _Helper:
         self._error = error
         self._end = monotonic() + _TIMEOUT
 
-    def empty(self, queue: socket.socket, listener: Listener) -> None:
-        """Help those who are not accepted yet."""
-        for _ in range(_CLIENTS):
-            try:
-                raw, _ = queue.accept()
-            except OSError:  # there is none any more: the loop was quicker, or it is closed
-                return
-            record = self._host._connections.open(raw)
-            with raw:
-                with suppress(OSError):
-                    if listener.tls or not self._answer(raw, record, listener):
-                        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-                record.close(None, None)
-
-    def end(self, connection: Connection, twin: socket.socket) -> None:
-        """Help one who is connected, and whose bytes nobody has read."""
-        record = connection.record
+    def help(self, client: _Client) -> None:
+        """Answer a client, or end its connection."""
+        raw, record = client.raw, client.record
         with suppress(OSError):
-            if not _speaks_tls(connection) and self._is_idle(record):
-                self._answer(twin, record, connection.listener)
-            record.note_end("server", was_reset=False)
-            twin.shutdown(socket.SHUT_RDWR)
+            is_answered = client.expects_answer and self._answer(client)
+            if client.was_accepted:
+                record.note_end("server", was_reset=False)
+                raw.shutdown(socket.SHUT_RDWR)
+            elif not is_answered:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        if not client.was_accepted:
+            record.close(None, None)
 
-    def _is_idle(self, record: ConnectionRecord) -> bool:
-        """Tell whether the client expects an answer from its first byte on."""
-        number = record.number
-        known = [item for item in self._host._journal if item.request.connection == number]
-        return len(known) == record.requests and all(item.finished_at for item in known)
-
-    def _answer(self, raw: socket.socket, record: ConnectionRecord, listener: Listener) -> bool:
-        """Read a request and answer it. Return whether that was possible."""
-        data = self._read_head(raw)
-        if not data or data.startswith(_HANDSHAKE):
+    def _answer(self, client: _Client) -> bool:
+        """Read a request to its end and answer it. Return whether there was one."""
+        raw, record = client.raw, client.record
+        self._read_head(client)
+        if not client.data or client.data.startswith(_HANDSHAKE):
             return False
-        request = _as_request(data, record, listener)
+        request = _as_request(client)
         exchange = Exchange(request.arrival, None)
         exchange.error = self._error
         exchange.finish(503, "503, the loop was blocked")
@@ -117,24 +174,23 @@ class _Helper:
         self._host._journal.append(exchange)
         answer = text_answer(503, f"503: {self._error}\n")
         self._allow_time(raw)
-        record.note_end("server", was_reset=False)  # before a client can answer by its own
+        record.note_end("server", was_reset=False)  # before the client can answer by its own
         raw.sendall(answer.wire(request.method, HttpVersion11, monotonic(), keep_alive=False))
         raw.shutdown(socket.SHUT_WR)
         # A socket that is closed while more comes sends a reset, which may overtake the answer.
-        while raw.recv(_HEAD_LIMIT):
-            self._allow_time(raw)
+        with suppress(OSError):
+            while raw.recv(_HEAD_LIMIT):
+                self._allow_time(raw)
         return True
 
-    def _read_head(self, raw: socket.socket) -> bytes:
-        data = b""
+    def _read_head(self, client: _Client) -> None:
         with suppress(TimeoutError):
-            while b"\r\n\r\n" not in data and len(data) < _HEAD_LIMIT:
-                self._allow_time(raw)
-                more = raw.recv(_HEAD_LIMIT)
+            while b"\r\n\r\n" not in client.data and len(client.data) < _HEAD_LIMIT:
+                self._allow_time(client.raw)
+                more = client.raw.recv(_HEAD_LIMIT)
                 if not more:
                     break
-                data += more
-        return data
+                client.data += more
 
     def _allow_time(self, raw: socket.socket) -> None:
         raw.settimeout(min(_STEP_TIMEOUT, max(self._end - monotonic(), 0.01)))
@@ -155,14 +211,18 @@ def _queues(host: Host) -> Iterator[tuple[Listener, socket.socket]]:
 def _unread(
     host: Host, loop: asyncio.AbstractEventLoop
 ) -> Iterator[tuple[Connection, socket.socket]]:
-    """Yield the connections whose client has sent something that is not read yet."""
+    """Yield the connections whose client has sent something that is not read yet.
+
+    With each comes a duplicate of its socket, for the caller to close.
+    """
     for connection in host._connections_in(loop):
         transport = connection.transport
         twin = None if transport is None else _duplicate(transport.get_extra_info("socket"))
         if twin is not None:
-            with twin:
-                if _holds_bytes(twin):
-                    yield connection, twin
+            if _holds_bytes(twin):
+                yield connection, twin
+            else:
+                twin.close()
 
 
 def _duplicate(owner: Any) -> socket.socket | None:
@@ -197,18 +257,13 @@ def _holds_bytes(one: socket.socket) -> bool:
         return False
 
 
-def _speaks_tls(connection: Connection) -> bool:
-    transport = connection.transport
-    return transport is None or transport.get_extra_info("sslcontext") is not None
-
-
-def _as_request(data: bytes, record: ConnectionRecord, listener: Listener) -> RecordedRequest:
+def _as_request(client: _Client) -> RecordedRequest:
     """Return the record of what came; what cannot be read is its body."""
-    head, _, body = data.partition(b"\r\n\r\n")
+    head, _, body = client.data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     words = first.split(" ")
     if len(words) != 3:
-        words, lines, body = ["UNKNOWN", "/"], [], data
+        words, lines, body = ["UNKNOWN", "/"], [], client.data
     headers: CIMultiDict[str] = CIMultiDict()
     for line in lines:
         name, _, value = line.partition(":")
@@ -219,6 +274,6 @@ def _as_request(data: bytes, record: ConnectionRecord, listener: Listener) -> Re
         CIMultiDictProxy(headers),
         body,
         received_at=monotonic(),
-        connection=record.number,
-        origin=listener.locate,
+        connection=client.record.number,
+        origin=client.listener.locate,
     )

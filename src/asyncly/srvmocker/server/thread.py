@@ -7,10 +7,11 @@ import inspect
 import logging
 import threading
 from contextlib import AbstractContextManager, suppress
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from ..exceptions import ServiceThreadError
 from ..text import describe_error
+from ..waiting import end_crossings
 from .blocked import observe
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ class ServingThread:
         try:
             self._serve()
         except BaseException as error:  # also what ends a process: here it ends the thread alone
-            self._error = error
             if self._begun.is_set():
                 self._fail(f"has ended too early: {describe_error(error)}", error)
+            else:
+                self._error = error
         finally:
             self._begun.set()
             self._over.set()
@@ -130,12 +132,15 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
     What responses run in other threads may go on: nobody waits for it.
     """
     try:
+        end_crossings(loop)
+        _finish(loop, asyncio.sleep(0))  # what was begun from elsewhere has its task now
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
         if tasks:
             _finish(loop, asyncio.wait(tasks, timeout=_TASKS_TIMEOUT))
         _finish(loop, loop.shutdown_asyncgens())
+        _finish(loop, asyncio.sleep(0))  # who waits for a task learns that it has ended
     finally:
         loop.close()
 
@@ -182,7 +187,8 @@ class OnThread(AbstractContextManager[_H], Generic[_H]):
         trace: TracebackType | None,
     ) -> None:
         thread, self._thread = self._thread, None
-        assert thread is not None  # noqa: S101 - for the type checker
+        if thread is None:
+            raise RuntimeError(f"{self!r} was left already, or never entered")
         try:
             self._host.close()
         finally:
@@ -192,6 +198,13 @@ class OnThread(AbstractContextManager[_H], Generic[_H]):
         if error is None:
             raise thread.failure
         error.add_note(str(thread.failure))
+
+    async def __aenter__(self) -> NoReturn:
+        """Refuse `async with`: nothing is awaited here."""
+        raise TypeError(f"{self!r} is entered by `with`, without async: it has its own loop")
+
+    async def __aexit__(self, *error: object) -> None:
+        """Do nothing: it is never entered so."""
 
     def __repr__(self) -> str:
         return f"<{self._host!r} on a thread of its own>"

@@ -110,7 +110,7 @@ def check_faults(faults: object) -> Faults:
         TypeError: it is nothing of that kind.
         ValueError: there is no such fault.
     """
-    if isinstance(faults, Iterable) and not isinstance(faults, str):
+    if isinstance(faults, list | tuple):
         return tuple(map(_check_fault, faults))
     return _check_fault(faults)
 
