@@ -284,7 +284,8 @@ def test_an_option_that_there_is_not_is_refused_at_once(call: Call, net: MockNet
 def test_options_of_the_client_pass_on(
     call: Call, options: dict[str, Any], net: MockNetwork, service: MockService
 ) -> None:
-    call(net, f"{API}/user", f"{API}/user", **options)
+    # Plain HTTP: aiohttp does not wait for the end of TLS when it closes a single connection.
+    call(net, f"{SHOP}/user", f"{SHOP}/user", **options)
     first, second = service.history
     assert first.connection != second.connection
 
