@@ -70,9 +70,10 @@ class ServingThread:
         try:
             self._serve()
         except BaseException as error:  # also what ends a process: here it ends the thread alone
-            self._error = error
             if self._begun.is_set():
                 self._fail(f"has ended too early: {describe_error(error)}", error)
+            else:
+                self._error = error
         finally:
             self._begun.set()
             self._over.set()
