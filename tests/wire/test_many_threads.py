@@ -304,3 +304,26 @@ def _end_of(work: Callable[[], object]) -> str:
         return str(work())
     except (StreamClosedError, RuntimeError) as error:
         return str(error)
+
+
+def test_who_waits_gets_the_calls_that_ended_the_wait(pool: ThreadPoolExecutor) -> None:
+    with run_service(ROUTES) as service:
+        service.register("fact", RawResponse())
+        over = threading.Event()
+
+        def forget() -> None:
+            while not over.is_set():
+                service.reset()
+
+        def ask() -> None:
+            while not over.is_set():
+                get(service)
+
+        working = [pool.submit(forget), pool.submit(ask)]
+        try:
+            for _ in range(20):
+                wait = service.wait_for_call("fact", timeout=TIMEOUT)
+                assert len(wait.block()) >= 1
+        finally:
+            over.set()
+        finish(working)

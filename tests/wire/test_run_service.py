@@ -481,3 +481,21 @@ def test_the_end_of_the_process_is_quiet() -> None:
         check=True,
     )
     assert (run.stdout, run.stderr) == ("", "")
+
+
+async def test_the_wrong_form_is_told_the_right_one() -> None:
+    with pytest.raises(TypeError) as caught, start_service(ROUTES):  # type: ignore[attr-defined]
+        pass
+    assert str(caught.value) == (
+        "`with start_service(...)` serves nothing: it is `async with start_service(...)` where a "
+        "loop runs, and `with run_service(...)` where none does"
+    )
+    running = run_service(ROUTES)
+    with pytest.raises(TypeError) as caught:
+        async with running:  # type: ignore[attr-defined]
+            pass
+    assert str(caught.value) == (
+        f"{running!r} is entered by `with`, without async: it has its own loop"
+    )
+    with pytest.raises(RuntimeError, match="was left already, or never entered"):
+        running.__exit__(None, None, None)

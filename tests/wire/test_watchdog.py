@@ -668,3 +668,35 @@ async def test_a_loop_that_wakes_up_at_any_moment_harms_nobody(
     assert {"200", "503"} <= set(outcomes) <= {"200", "503", "cut"}
     assert {type(error) for error in service.errors} == {BlockedLoopError}
     assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+# --- a process with other things to do ------------------------------------------------------
+
+
+@pytest.fixture
+def spinning() -> Iterator[None]:
+    """A thread that computes all the time."""
+    over = threading.Event()
+
+    def spin() -> None:
+        while not over.is_set():
+            sum(range(10_000))
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+@pytest.mark.parametrize("has_clock", [True, False])
+@pytest.mark.usefixtures("said", "spinning")
+async def test_a_loop_that_is_blocked_at_once_beside_a_thread_that_computes(
+    watchdog: Counting, monkeypatch: pytest.MonkeyPatch, *, has_clock: bool
+) -> None:
+    if not has_clock:  # macOS, Windows: there only the whole process has one
+        monkeypatch.setattr(watchdog_module, "_clock_of", None)
+    async with start_service(ROUTES) as service:
+        status, _ = get(str(service.url / "fact"))
+        assert status == 503
+        assert len(service.errors) == 1

@@ -362,17 +362,21 @@ class MockService(Host):
         match = match_of(json, body, headers, query, path_params, cookies, form, predicate)
         waited = float("inf") if timeout is None else timeout
 
-        def judge() -> Verdict:
-            return self._judge(handler_name, match, times, waiting=waited)
+        verdict: Verdict | None = None
+
+        def met() -> bool:
+            nonlocal verdict
+            verdict = self._judge(handler_name, match, times, waiting=waited)
+            return verdict.met
 
         def calls() -> list[RecordedRequest]:
             __tracebackhide__ = True
-            verdict = judge()
+            assert verdict is not None  # noqa: S101 - it was asked, for the last time just now
             self._require(verdict, handler_name)
             return verdict.matching
 
         return self._journal.bell.until(
-            lambda: judge().met,
+            met,
             timeout=timeout,
             then=calls,
             call=f"service.wait_for_call({handler_name!r})",

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from functools import partial
 from operator import methodcaller
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from ..tls import Tls
 from ..waiting import Bell, cross, in_turn, runs_here
@@ -167,6 +167,8 @@ class Serving:
 class Host(ABC):
     """The base of the mock service and the proxy: bound, started, stopped, and what came."""
 
+    _entered_by = ("run_service", "start_service")
+
     def __init__(self, listener: Listener, journal: Journal) -> None:
         self._listener = listener
         self._listeners = [listener]
@@ -245,6 +247,17 @@ class Host(ABC):
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    def __enter__(self) -> NoReturn:
+        """Refuse `with`: a host serves in a loop."""
+        run, start = self._entered_by
+        raise TypeError(
+            f"`with {start}(...)` serves nothing: it is `async with {start}(...)` where a loop "
+            f"runs, and `with {run}(...)` where none does"
+        )
+
+    def __exit__(self, *error: object) -> None:  # noqa: B027 - nothing is to be done
+        """Do nothing: it is never entered so."""
 
     # --- port states --------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import logging
 import time
 import warnings
@@ -26,13 +25,18 @@ LOOKS = 4
 """How often a loop has been found standing still when the alarm is raised."""
 _LOOKS_AT_CLIENTS = 2
 """How often, the last times of these, a client has been found waiting."""
+_LOOKS_IN_DOUBT = 4 * LOOKS
+"""How often, before clients are helped, where it may be another thread that computes."""
 _BUSY = 0.05
 """From this part of its time on a processor, a thread computes: it is slow, not blocked."""
 
 _log = logging.getLogger("asyncly.srvmocker")
 
-Ward: TypeAlias = "tuple[ref[Host], ref[asyncio.AbstractEventLoop], int]"
-"""What is watched: a host, a loop in which it is served, and the thread of that loop.
+Ward: TypeAlias = "tuple[ref[Host], ref[asyncio.AbstractEventLoop], int, int | None]"
+"""What is watched: a host, a loop in which it is served, the thread of that loop and its clock.
+
+The clock tells the time that the thread has spent on a processor; None where nothing can (macOS,
+Windows).
 
 The references are weak: whoever forgets to stop a service shall be told so by Python.
 """
@@ -52,7 +56,6 @@ class Post:
     def __init__(self, ward: Ward, pause: float) -> None:
         self.ward = ward
         self._pause = pause
-        self._clock: int | None = None
         self._is_asked = False
         self._standstill: _Standstill | None = None
 
@@ -65,9 +68,6 @@ class Post:
     def turn(self) -> None:
         """Show that the loop turns; called in the loop."""
         self._is_asked = False
-        if self._clock is None and hasattr(time, "pthread_getcpuclockid"):  # not macOS, Windows
-            # Here, since it may crash for a thread that has ended.
-            self._clock = time.pthread_getcpuclockid(_thread.get_ident())
 
     def forgive(self) -> None:
         """Begin anew: more than this loop stood still."""
@@ -75,7 +75,7 @@ class Post:
 
     def look(self) -> None:
         """See whether the loop turns; raise the alarm if somebody waits for one that does not."""
-        host, loop, thread = self.ward[0](), self.ward[1](), self.ward[2]
+        host, loop = self.ward[0](), self.ward[1]()
         if host is None or loop is None or not loop.is_running():
             self._standstill = None  # the loop of a session, between two tests
         elif self._is_asked and self._standstill is not None:
@@ -84,7 +84,7 @@ class Post:
             if not self._is_asked:
                 self._is_asked = True
                 loop.call_soon_threadsafe(self.turn)
-            self._standstill = _Standstill(thread, self._clock, self._pause)
+            self._standstill = _Standstill(*self.ward[2:], self._pause)
 
 
 class _Standstill:
@@ -124,8 +124,8 @@ class _Standstill:
         if not self._is_told:
             self._is_told = True
             _warn(host, stuck, what, is_busy=is_busy)
-        if is_busy:  # it is slow, not dead: its clients get their answers yet
-            return
+        if is_busy and (self._clock is not None or self._looks < _LOOKS_IN_DOUBT):
+            return  # it is slow, not dead: its clients get their answers yet
         if self._error is None:
             text = f"{what}\n{_advise(is_busy=False)}"
             self._error = BlockedLoopError(text, stuck.filename, stuck.lineno)

@@ -7,7 +7,7 @@ import inspect
 import logging
 import threading
 from contextlib import AbstractContextManager, suppress
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from ..exceptions import ServiceThreadError
 from ..text import describe_error
@@ -187,7 +187,8 @@ class OnThread(AbstractContextManager[_H], Generic[_H]):
         trace: TracebackType | None,
     ) -> None:
         thread, self._thread = self._thread, None
-        assert thread is not None  # noqa: S101 - for the type checker
+        if thread is None:
+            raise RuntimeError(f"{self!r} was left already, or never entered")
         try:
             self._host.close()
         finally:
@@ -197,6 +198,13 @@ class OnThread(AbstractContextManager[_H], Generic[_H]):
         if error is None:
             raise thread.failure
         error.add_note(str(thread.failure))
+
+    async def __aenter__(self) -> NoReturn:
+        """Refuse `async with`: nothing is awaited here."""
+        raise TypeError(f"{self!r} is entered by `with`, without async: it has its own loop")
+
+    async def __aexit__(self, *error: object) -> None:
+        """Do nothing: it is never entered so."""
 
     def __repr__(self) -> str:
         return f"<{self._host!r} on a thread of its own>"

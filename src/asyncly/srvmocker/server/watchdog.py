@@ -12,6 +12,7 @@ import _thread
 import logging
 import os
 import threading
+import time
 from time import monotonic
 from typing import TYPE_CHECKING
 from weakref import ref
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["WATCHDOG", "Watchdog"]
 
 _log = logging.getLogger("asyncly.srvmocker")
+
+_clock_of = getattr(time, "pthread_getcpuclockid", None)
 
 _PATIENCE = 1.0
 """Seconds that a loop may stand still while a client waits."""
@@ -55,7 +58,10 @@ class Watchdog:
 
         Every start of a service pays for it, so it does next to nothing.
         """
-        ward = (ref(host), ref(loop), _thread.get_ident())
+        thread = _thread.get_ident()
+        # Here, in that thread: it may crash for one that has ended.
+        clock = None if _clock_of is None else _clock_of(thread)
+        ward = (ref(host), ref(loop), thread, clock)
         self._wards[id(ward)] = ward
         if not self._is_awake:
             self.wake()
