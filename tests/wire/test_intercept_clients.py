@@ -216,7 +216,7 @@ def refusal(call: Call, net: MockNetwork, url: str) -> str:
         ("https://api.shop.test:8443/user", "api.shop.test:8443"),
         ("https://wild.test:8443/user", "wild.test:8443"),
         ("http://127.0.0.1:9/user", "127.0.0.1:9"),
-        ("http://[::1]:9/user", "::1:9"),
+        ("http://[::1]:9/user", "[::1]:9"),
         ("https://10.0.0.1/user", "10.0.0.1:443"),
         ("http://localhost/user", "localhost:80"),
     ],

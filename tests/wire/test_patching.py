@@ -317,9 +317,9 @@ def test_what_is_reached_and_what_not(name: str, before: bool, service: MockServ
 
 async def test_plain_http_needs_no_trust(service: MockService) -> None:
     async with httpx.AsyncClient() as client:
-        before = dict(os.environ)
+        before = trusted_files()
         async with intercept({"http://api.shop.test:8080": service}, patch=True):
-            assert dict(os.environ) == before
+            assert trusted_files() == before
             answer = await client.get("http://api.shop.test:8080/fact")
     assert answer.json() == FACT
     assert str(service.last_call("fact").url) == "http://api.shop.test:8080/fact"
@@ -340,6 +340,10 @@ async def test_a_client_with_certificates_of_its_own_may_be_given_ours(
 # --- what stays as it was -----------------------------------------------------------------
 
 
+def trusted_files() -> dict[str, str | None]:
+    return {name: os.environ.get(name) for name in VARIABLES}
+
+
 def patched() -> tuple[object, ...]:
     """Return everything that a block replaces."""
     return (
@@ -351,7 +355,7 @@ def patched() -> tuple[object, ...]:
         "connect" in vars(aiohttp.TCPConnector),
         aiohttp.connector._SSL_CONTEXT_VERIFIED,
         urllib.request._opener,  # type: ignore[attr-defined]
-        {name: os.environ.get(name) for name in VARIABLES},
+        trusted_files(),
     )
 
 
@@ -417,7 +421,7 @@ def test_the_environment_is_put_back_exactly(
     before = dict(os.environ)
     with intercept({HOST: service}, patch=True):
         changed = {name for name in os.environ if os.environ[name] != before.get(name)}
-        assert changed == set(VARIABLES)
+        assert changed == {*VARIABLES, "NO_PROXY", "no_proxy"}
         assert len({os.environ[name] for name in VARIABLES}) == 1
     assert dict(os.environ) == before
 

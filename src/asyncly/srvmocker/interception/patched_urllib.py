@@ -40,4 +40,8 @@ def _is_special(opener: Any) -> bool:
 
 
 def _kinds(opener: Any) -> set[type]:
-    return {type(handler) for handler in opener.handlers}
+    """Return the kinds of its handlers but for that of proxies.
+
+    The environment decides whether there is one, and it is another within the block.
+    """
+    return {type(handler) for handler in opener.handlers} - {urllib.request.ProxyHandler}

@@ -123,7 +123,9 @@ class ServingThread:
         self.failure = ServiceThreadError(f"the thread of {self._host!r} {what}")
         self.failure.__cause__ = cause
         self._host.note_error(self.failure)
-        _log.error("%s", str(self.failure), exc_info=cause)
+        # Without the trace of the cause: `linecache` breaks if two threads read one at once, and
+        # a test that fails by this has its own printed now. It is raised with the failure.
+        _log.error("%s", str(self.failure))
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:
