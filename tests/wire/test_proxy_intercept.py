@@ -224,7 +224,7 @@ async def test_a_service_that_does_not_run_is_told_what_to_do(service: MockServi
             pass
     assert str(caught.value) == (
         f"start_proxy(intercept=...): the service for 'x.org' does not run: {stopped!r}. "
-        "Enter its `async with start_service(...)` first"
+        "Enter its `async with start_service(...)` first, and leave it last"
     )
     assert service._listeners == [service._listener]
 
