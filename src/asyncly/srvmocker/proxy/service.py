@@ -108,6 +108,8 @@ class MockProxyService(Host):
     * `method`: the method.
     """
 
+    _entered_by = ("run_proxy", "start_proxy")
+
     def __init__(
         self,
         *,
@@ -298,17 +300,21 @@ class MockProxyService(Host):
         match = Match(json, body, headers, query, None, cookies, form, predicate)
         waited = float("inf") if timeout is None else timeout
 
-        def judge() -> Verdict:
-            return self._judge(match, target, method, times, waited)
+        verdict: Verdict | None = None
+
+        def met() -> bool:
+            nonlocal verdict
+            verdict = self._judge(match, target, method, times, waited)
+            return verdict.met
 
         def calls() -> list[RecordedRequest]:
             __tracebackhide__ = True
-            verdict = judge()
+            assert verdict is not None  # noqa: S101 - it was asked, for the last time just now
             _require(verdict)
             return verdict.matching
 
         return self._journal.bell.until(
-            lambda: judge().met, timeout=timeout, then=calls, call="proxy.wait_for_call(...)"
+            met, timeout=timeout, then=calls, call="proxy.wait_for_call(...)"
         )
 
     # --- inside -------------------------------------------------------------------------
