@@ -358,8 +358,16 @@ def runs_here(loop: asyncio.AbstractEventLoop) -> bool:
 
 def has_loop() -> bool:
     """Tell whether a loop runs in this thread, of asyncio or trio: it must not be blocked."""
+    if in_asyncio():
+        return True
     trio: Any = sys.modules.get("trio")
-    return in_asyncio() or (trio is not None and bool(trio.lowlevel.in_trio_run()))
+    if trio is None:
+        return False
+    try:
+        trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        return False
+    return True
 
 
 def in_asyncio() -> bool:
