@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .patterns import HostPattern, check_overlaps
+from .serialization.base import import_extra
 from .server.host import Host
 from .text import shorten
 from .waiting import in_turn
@@ -50,6 +51,8 @@ class Doors:
                     f"{where} takes a running service for {text!r}, got {shorten(service)}"
                 )
             tls, plain = pattern.scheme != "http", pattern.scheme != "https"
+            if tls:
+                import_extra("trustme", extra="tls", used_by=f"{where} of a host that speaks TLS")
             door = service.make_door(pattern.url, tls=tls, plain=plain)
             self._doors.append((pattern, service, door))
         check_overlaps([pattern for pattern, _, _ in self._doors], where)
@@ -59,6 +62,11 @@ class Doors:
     def patterns(self) -> tuple[HostPattern, ...]:
         """The patterns, in order."""
         return tuple(pattern for pattern, _, _ in self._doors)
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether clients have to trust our authority."""
+        return any(pattern.scheme != "http" for pattern in self.patterns)
 
     def open(self) -> Wait[None]:
         """Open every door, wherever its service is served; if that fails, `close()` them.

@@ -27,6 +27,7 @@ __all__ = [
     "has_loop",
     "in_asyncio",
     "in_turn",
+    "refuse_in_loop",
     "runs_here",
 ]
 
@@ -368,6 +369,22 @@ def has_loop() -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def refuse_in_loop(block: str) -> None:
+    """Refuse a block that waits, where a loop runs that would stand still.
+
+    Args:
+        block: what is entered, for the message.
+
+    Raises:
+        RuntimeError: one of asyncio or trio runs in this thread.
+    """
+    if has_loop():
+        raise RuntimeError(
+            f"`with {block}` would stop the loop that runs in this thread: "
+            f"write `async with {block}` instead"
+        )
 
 
 def in_asyncio() -> bool:

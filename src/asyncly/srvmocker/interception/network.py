@@ -8,9 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from ..doors import Doors
-from ..serialization.base import import_extra
 from ..tls import authority
-from ..waiting import has_loop
+from ..waiting import refuse_in_loop
 from .for_aiohttp import make_connector
 
 if TYPE_CHECKING:
@@ -81,11 +80,7 @@ class MockNetwork:
     def __init__(self, services: Mapping[str, Host], *, patch: bool = False) -> None:
         if not isinstance(patch, bool):
             raise TypeError(f"intercept(patch=...) takes True or False, got {patch!r}")
-        try:
-            self._doors = Doors(services, _WHERE)
-        except ImportError:
-            import_extra("trustme", extra="tls", used_by=f"{_WHERE} of a host that speaks TLS")
-            raise
+        self._doors = Doors(services, _WHERE)
         for pattern in self._doors.patterns:
             if pattern.is_address:
                 raise ValueError(
@@ -237,11 +232,7 @@ class MockNetwork:
         await self._doors.close()
 
     def __enter__(self) -> Self:
-        if has_loop():
-            raise RuntimeError(
-                "`with intercept(...)` would stop the loop that runs in this thread: "
-                "write `async with intercept(...)` instead"
-            )
+        refuse_in_loop("intercept(...)")
         self._check_closed()
         try:
             self._doors.open().block()
@@ -270,7 +261,7 @@ class MockNetwork:
             from .patching import REDIRECTION
 
             try:
-                REDIRECTION.add(self._doors, trust=self._needs_tls)
+                REDIRECTION.add(self._doors, trust=self._doors.speaks_tls)
             except BaseException:
                 self._is_open = False
                 raise
@@ -317,18 +308,14 @@ class MockNetwork:
                 f"net.{method}() needs the package {package!r}: pip install {package}"
             ) from error
 
-    @property
-    def _needs_tls(self) -> bool:
-        return any(pattern.scheme != "http" for pattern in self._doors.patterns)
-
     def _context(self) -> ssl.SSLContext | None:
-        return self.client_context() if self._needs_tls else None
+        return self.client_context() if self._doors.speaks_tls else None
 
     def _client_cert(self) -> str | None:
         return authority().client_cert_pem if self._doors.asks_for_client_cert else None
 
     def _ca_pem(self) -> str | None:
-        return self.ca_pem if self._needs_tls else None
+        return self.ca_pem if self._doors.speaks_tls else None
 
     def __repr__(self) -> str:
         listed = ", ".join(repr(pattern.text) for pattern in self._doors.patterns)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Protocol
 
+from .replacing import put_back
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -42,9 +44,5 @@ class PastProxies:
             value = ",".join(filter(None, (known, *hosts)))
             os.environ.update(dict.fromkeys(_NAMES, value))
             return
-        for name, value_before in self._before.items():
-            if value_before is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value_before
+        put_back(self._before)
         self._before = None

@@ -1,14 +1,24 @@
-"""Replacing an attribute of something that is not ours, and putting it back."""
+"""Replacing what is not ours, an attribute or a variable, and putting it back."""
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["replaced"]
+__all__ = ["put_back", "replaced"]
+
+
+def put_back(variables: Mapping[str, str | None]) -> None:
+    """Give variables of the environment the values that they had; None is not set."""
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextmanager

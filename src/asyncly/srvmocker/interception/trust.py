@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..tls import authority
 from ..tls.private import PrivateDirectory
+from .replacing import put_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +65,4 @@ def environment_trusts(bundle: str) -> Iterator[None]:
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        put_back(before)

@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..doors import Doors
-from ..serialization.base import import_extra
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,17 +36,8 @@ class Doorkeeper:
     """
 
     def __init__(self, services: Mapping[str, Host]) -> None:
-        try:
-            self.doors = Doors(services, _WHERE)
-        except ImportError:
-            import_extra("trustme", extra="tls", used_by=f"{_WHERE} of a host that speaks TLS")
-            raise
+        self.doors = Doors(services, _WHERE)
         self._is_open = False
-
-    @property
-    def speaks_tls(self) -> bool:
-        """Whether clients have to trust our authority."""
-        return any(pattern.scheme != "http" for pattern in self.doors.patterns)
 
     async def open(self) -> None:
         """Open the doors.

@@ -185,7 +185,7 @@ class MockProxyService(Host):
         Example:
             >>> subprocess.run(["curl", "https://api.github.com"], env=os.environ | proxy.env())
         """
-        intercepts = self._doorkeeper is not None and self._doorkeeper.speaks_tls
+        intercepts = self._doorkeeper is not None and self._doorkeeper.doors.speaks_tls
         passes_on = self._unlisted == "tunnel"
         return proxy_env(self.url, self._auth, intercepts=intercepts, passes_on=passes_on)
 

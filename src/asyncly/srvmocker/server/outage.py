@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias, get_args
 
 from ..responses.steps import NO_LINGER
-from ..waiting import has_loop
+from ..waiting import refuse_in_loop
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -72,11 +72,7 @@ class Outage:
             await self._finish()
 
     def __enter__(self) -> Self:
-        if has_loop():
-            raise RuntimeError(
-                f"`with {self!r}` would stop the loop that runs in this thread: "
-                f"write `async with {self!r}` instead"
-            )
+        refuse_in_loop(repr(self))
         self._begin().block()
         return self
 
