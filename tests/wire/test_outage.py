@@ -277,7 +277,11 @@ async def test_a_client_over_tls_may_leave_at_the_same_moment(turns: int) -> Non
 
 
 async def test_changes_at_once_are_refused(service: MockService) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.url.port)
+    writer.write(b"GET /fact HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.readline()  # it takes a while to cut a connection
     results = await asyncio.gather(service.down(), service.up(), return_exceptions=True)
+    writer.close()
     assert [str(result) for result in results] == [
         "None",
         "service.up(): the port is changing already; await the other call first",

@@ -83,8 +83,9 @@ async def test_leaving_ends_handshakes_under_way(server_context: ssl.SSLContext)
         silent.setblocking(False)
         async with start_service(ROUTES, ssl_context=server_context) as service:
             await loop.sock_connect(silent, ("127.0.0.1", service.url.port))
-            while len(asyncio.all_tasks() - tasks) < 2:  # the accepting and the shaking of hands
-                await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                while asyncio.all_tasks() == tasks:
+                    await asyncio.sleep(0)
         assert asyncio.all_tasks() == tasks
         with pytest.raises(ConnectionResetError):
             if await loop.sock_recv(silent, 1) == b"":

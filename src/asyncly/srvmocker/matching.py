@@ -298,6 +298,9 @@ def match_of(json: Any, *others: Any) -> Match:
 
     Most expectations name none: they share one match, since each costs as much as a small request.
     """
-    if json is UNSET and all(part is None for part in others):
-        return ANY_REQUEST
-    return Match(json, *others)
+    if json is not UNSET:
+        return Match(json, *others)
+    for part in others:
+        if part is not None:
+            return Match(json, *others)
+    return ANY_REQUEST

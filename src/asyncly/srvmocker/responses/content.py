@@ -42,7 +42,8 @@ class SerializedResponse(BaseMockResponse):
 
     def __post_init__(self) -> None:
         check_status(self.status)
-        check_headers(self.headers)
+        if self.headers is not None:
+            check_headers(self.headers)
 
     @cached_property
     def _encoded(self) -> bytes:

@@ -125,7 +125,6 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         connected = transport.get_extra_info("socket")
         subject = None
         if self._known is None:
-            self.server.unconnected -= 1
             self.record = self.server.log.open(connected)
         else:  # it has a record since before its handshake
             self.record = self._known
@@ -300,7 +299,6 @@ class HttpServer(web.Server):
     Attributes:
         running_loop: the loop that it serves in.
         buffer: where the connections read into.
-        unconnected: connections that are accepted, but have not begun; not those under TLS.
         stopping: whether the connections are cut by us, for good.
         era: how often they were cut before.
     """
@@ -320,7 +318,6 @@ class HttpServer(web.Server):
         self.log = log
         self.era = 0
         self.buffer = _memory_of_this_thread()
-        self.unconnected = 0
         self.stopping = False
 
     def connect(self, listener: Listener, known: ConnectionRecord | None = None) -> Connection:
@@ -330,8 +327,6 @@ class HttpServer(web.Server):
             listener: where it came in.
             known: its record, if it has one already.
         """
-        if known is None:
-            self.unconnected += 1
         return Connection(
             self,
             listener,
@@ -379,15 +374,14 @@ class HttpServer(web.Server):
             if connection.listener is listener:
                 connection.abort()
 
-    async def stop(self) -> None:
-        """Cut every connection and wait, for a bounded time, until their tasks have ended."""
-        self.abort()
+    async def wait_for_end(self) -> None:
+        """Wait, for a bounded time, until what was aborted has ended."""
         await self._take_turns()
-        if self.connections or self.unconnected:
+        if self.connections:
             await self.shutdown(_STOP_TIMEOUT)
 
     async def _take_turns(self) -> None:
         for _ in range(_STOP_TURNS):
-            if not self.connections and not self.unconnected:
+            if not self.connections:
                 return
             await asyncio.sleep(0)

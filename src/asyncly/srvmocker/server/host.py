@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from ..journal import Exchange, Journal
     from ..request import RecordedRequest
     from ..waiting import Wait
+    from .accepting import Acceptor
     from .connection import Connection, HttpServer
     from .evidence import ConnectionRecord
-    from .listener import Acceptor
     from .outage import OutageKind, State
     from .standstill import Ward
 
@@ -60,7 +60,6 @@ class Serving:
         self._server = server
         self._close = close
         self._acceptors: dict[Listener, Acceptor] = {}
-        self._resuming: set[asyncio.Task[None]] = set()
 
     @property
     def connections(self) -> list[Connection]:
@@ -68,9 +67,9 @@ class Serving:
         return self._server.open_connections
 
     async def start(self) -> Serving:
-        """Accept connections from now on; stopped again if that is cancelled. Return itself."""
+        """Accept connections from now on; stopped again if that fails. Return itself."""
         try:
-            await self.resume()
+            self._accept()
         except BaseException:
             await self.stop()
             raise
@@ -78,90 +77,67 @@ class Serving:
 
     async def resume(self) -> None:
         """Accept connections at every listener that is up."""
+        self._accept()
+
+    def _accept(self) -> None:
         for listener in tuple(self._listeners):
             if listener.state == "up" and listener not in self._acceptors and not self.is_over:
-                acceptor = self._acceptors[listener] = listener.accept(self._server)
-                await acceptor.start()
+                self._acceptors[listener] = listener.accept(self._server)
 
     def resume_later(self) -> None:
         """Accept connections as soon as the loop runs, which stands still now."""
 
-        def begin() -> None:
-            task = self.loop.create_task(self.resume())
-            self._resuming.add(task)
-            task.add_done_callback(self._resuming.discard)
+        def resume() -> None:
+            with suppress(ServiceStopped):  # by now
+                self._accept()
 
-        self.loop.call_soon_threadsafe(begin)
+        self.loop.call_soon_threadsafe(resume)
 
     def suspend_now(self) -> None:
         """Accept no more, in a loop that stands still; its connections end when it runs again."""
         while self._acceptors:
-            self._acceptors.popitem()[1].halt()
+            self._acceptors.popitem()[1].stop()
         self._server.cut_now()
 
     async def suspend(self) -> None:
         """Accept no more and reset every connection."""
-        tasks = await self._stop_accepting(self._acceptors)
+        await self._stop_accepting(*self._acceptors)
         await self._server.cut()
-        if tasks:
-            await asyncio.wait(tasks)
 
     async def leave(self, listener: Listener) -> None:
         """Accept no more at one listener and close its connections."""
-        acceptor = self._acceptors.pop(listener, None)
-        if acceptor is not None:
-            tasks = await self._stop_accepting({listener: acceptor})
-            await self._server.close_those_of(listener)
-            if tasks:
-                await asyncio.wait(tasks)
+        await self._stop_accepting(listener)
+        await self._server.close_those_of(listener)
 
     def leave_now(self, listener: Listener) -> None:
         """Accept no more at one listener, at once; its connections end when the loop turns."""
         acceptor = self._acceptors.pop(listener, None)
         if acceptor is not None:
-            acceptor.halt()
+            acceptor.stop()
         self._server.close_now(listener)
 
     async def stop(self) -> None:
         """Accept no more, cut every connection, and wait for a bounded time for their tasks."""
         self.is_over = True
-        for task in self._resuming:
-            task.cancel()
         try:
-            await self._end()
-            if self._resuming:
-                await asyncio.wait(self._resuming)
+            try:
+                await self._stop_accepting(*self._acceptors)
+            finally:
+                self._server.abort()
+            await self._server.wait_for_end()
         finally:  # cancelled or not
             if self._close is not None:
                 await self._close()
 
-    async def _end(self) -> None:
+    async def _stop_accepting(self, *listeners: Listener) -> None:
+        """Accept no more, and wait for the end of what had not begun yet."""
         tasks: list[asyncio.Task[None]] = []
-        try:
-            tasks = await self._stop_accepting(self._acceptors)
-        finally:
-            self._server.abort()
-        await self._server.stop()
+        for listener in listeners:
+            acceptor = self._acceptors.pop(listener, None)
+            if acceptor is not None:
+                tasks += acceptor.stop()
         if tasks:
             await asyncio.wait(tasks)
-
-    @staticmethod
-    async def _stop_accepting(acceptors: dict[Listener, Acceptor]) -> list[asyncio.Task[None]]:
-        """Accept no more, and empty `acceptors`. Return the tasks that still end."""
-        ending = tuple(acceptors.values())
-        acceptors.clear()
-        if not ending:
-            return []
-        for acceptor in ending:
-            acceptor.pause()
-        tasks: list[asyncio.Task[None]] = []
-        try:
-            # asyncio loses a socket that it has accepted, but not begun, when its server is closed.
-            await asyncio.sleep(0)
-        finally:
-            for acceptor in ending:
-                tasks += acceptor.stop()
-        return tasks
 
 
 class Host(ABC):

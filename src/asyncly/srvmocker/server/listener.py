@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sys
 import threading
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
+from .accepting import Acceptor
 from .handshake import Handshake
 from .local import turn_away_others
 from .outage import ServiceStopped, dig_hole, empty_queue, hold, listen_again
 from .peek import begins_with_tls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
+    from .accepting import Begin
     from .connection import HttpServer
     from .handshake import Security
-    from .local import Shake
     from .outage import State
 
-__all__ = ["Acceptor", "Listener"]
+__all__ = ["Listener"]
 
 _BACKLOG = 1024
 
@@ -155,9 +152,7 @@ class Listener:
         return self.locate().with_scheme("https")
 
     def accept(self, server: HttpServer) -> Acceptor:
-        """Return what accepts connections in the running loop, once it is started.
-
-        The port stays bound when the accepting ends: a duplicate of the socket is served.
+        """Accept connections in the running loop from now on, until what is returned is stopped.
 
         Args:
             server: gets the connections.
@@ -165,14 +160,23 @@ class Listener:
         Raises:
             ServiceStopped: it is closed.
         """
-        shake: Shake | None = None
+        begin: Begin = partial(self._begin_plain, server)
         if self.also_plain:
-            shake = partial(self._tell_apart, server)
+            begin = partial(self._tell_apart, server)
             if self._local_only:
-                shake = partial(turn_away_others, server, shake)
+                begin = partial(turn_away_others, server, begin)
         elif self.handshake is not None:
-            shake = partial(self.handshake.shake, self, server)
-        return Acceptor(self._share(), partial(server.connect, self), shake)
+            begin = partial(self.handshake.shake, self, server)
+        with self._changing:
+            if self._socket is None:
+                raise ServiceStopped(f"the service at {self.url} does not run any more")
+            return Acceptor(self._socket, begin)
+
+    async def _begin_plain(self, server: HttpServer, raw: socket.socket) -> None:
+        try:
+            await server.running_loop.connect_accepted_socket(partial(server.connect, self), raw)
+        except OSError:  # macOS refuses to set options of one whose client has gone
+            raw.close()
 
     async def _tell_apart(self, server: HttpServer, raw: socket.socket) -> None:
         """Begin a connection, under TLS or plain, as its client does."""
@@ -182,8 +186,7 @@ class Listener:
             raw.close()
             raise
         if not is_secure:
-            loop = asyncio.get_running_loop()
-            await loop.connect_accepted_socket(partial(server.connect, self), raw)
+            await self._begin_plain(server, raw)
             return
         try:
             handshake = self.handshake
@@ -218,12 +221,6 @@ class Listener:
             self._fillers = dig_hole(bound)
         self.state = state
 
-    def _share(self) -> socket.socket:
-        with self._changing:
-            if self._socket is None:
-                raise ServiceStopped(f"the service at {self.url} does not run any more")
-            return self._socket.dup()
-
     def close(self) -> None:
         """Give the port back."""
         with self._changing:
@@ -233,88 +230,6 @@ class Listener:
             while self._fillers:
                 self._fillers.pop().close()
             self.state = "up"
-
-
-class Acceptor:
-    """Accepts the connections of a listener in the running loop, until it is stopped.
-
-    Args:
-        served: the listening socket; it is closed when the accepting ends.
-        connect: makes the protocol of a connection.
-        shake: begins a connection by hand: it takes over the socket.
-    """
-
-    def __init__(
-        self,
-        served: socket.socket,
-        connect: Callable[[], asyncio.Protocol],
-        shake: Shake | None = None,
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._connect = connect
-        self._shake = shake
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        # Sockets that nothing else closes yet: a task cancelled before its first step does not.
-        self._unclaimed = {served}
-        self._served = served
-
-    async def start(self) -> None:
-        """Accept from now on."""
-        if self._shake is not None:
-            self._served.setblocking(False)
-            self._spawn(self._served, self._accept(self._shake))
-            return
-        # Cancelled while it started serving, create_server would leave it serving.
-        self._server = await self._loop.create_server(
-            self._connect, sock=self._served, backlog=_BACKLOG, start_serving=False
-        )
-        self._unclaimed.clear()
-        await self._server.start_serving()
-
-    def _spawn(self, owned: socket.socket, work: Coroutine[None, None, None]) -> None:
-        """Run `work`, which closes the socket that it owns."""
-        self._unclaimed.add(owned)
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _accept(self, shake: Shake) -> None:
-        """Accept TLS by hand: asyncio's own server would forget the handshakes under way."""
-        self._unclaimed.discard(self._served)
-        with self._served:
-            while True:
-                connection, _ = await self._loop.sock_accept(self._served)
-                self._spawn(connection, self._shake_hands(shake, connection))
-
-    async def _shake_hands(self, shake: Shake, connection: socket.socket) -> None:
-        self._unclaimed.discard(connection)
-        await shake(connection)
-
-    def pause(self) -> None:
-        """Accept no more; connections that are accepted already still begin, in the next turn."""
-        if self._served.fileno() < 0:
-            return  # its task is over: a loop that is closed cancels tasks in any order
-        with suppress(NotImplementedError):  # Windows: the loop has no readers
-            self._loop.remove_reader(self._served)
-
-    def halt(self) -> None:
-        """Accept no more, in a loop that stands still: its tasks end when it runs again."""
-        self.pause()
-        self.stop()
-        self._served.close()
-
-    def stop(self) -> list[asyncio.Task[None]]:
-        """Accept no more. Return the tasks that still end."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        while self._unclaimed:
-            self._unclaimed.pop().close()
-        return tasks
 
 
 def _bind(host: str, port: int) -> socket.socket:

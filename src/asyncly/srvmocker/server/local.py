@@ -5,24 +5,20 @@ from __future__ import annotations
 import logging
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ..responses.steps import NO_LINGER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
+    from .accepting import Begin
     from .connection import HttpServer
 
-__all__ = ["Shake", "address_of", "turn_away_others"]
-
-Shake: TypeAlias = "Callable[[socket.socket], Coroutine[None, None, None]]"
-"""Begins a connection by hand: it takes over the accepted socket."""
+__all__ = ["address_of", "turn_away_others"]
 
 _log = logging.getLogger("asyncly.srvmocker")
 
 
-async def turn_away_others(server: HttpServer, shake: Shake, raw: socket.socket) -> None:
+async def turn_away_others(server: HttpServer, begin: Begin, raw: socket.socket) -> None:
     """Begin a connection of this machine; reset any other, and say so in its record."""
     try:
         peer = raw.getpeername()[0]
@@ -31,7 +27,7 @@ async def turn_away_others(server: HttpServer, shake: Shake, raw: socket.socket)
         return
     address = address_of(peer)
     if address is not None and address.is_loopback:
-        await shake(raw)
+        await begin(raw)
         return
     with raw:
         record = server.log.open(raw)
