@@ -76,7 +76,8 @@ async def test_a_client_is_served_when_there_are_descriptors_again(
             ]
             few_descriptors.close()
             await loop.sock_sendall(client, GET)
-            assert (await loop.sock_recv(client, 100)).startswith(b"HTTP/1.1 200 OK\r\n")
+            async with asyncio.timeout(5):
+                assert (await loop.sock_recv(client, 100)).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 async def test_leaving_while_there_are_no_descriptors(few_descriptors: ExitStack) -> None:
@@ -90,7 +91,8 @@ async def test_leaving_while_there_are_no_descriptors(few_descriptors: ExitStack
             await asyncio.sleep(0)
         few_descriptors.close()
         with pytest.raises(ConnectionResetError):
-            await loop.sock_recv(client, 1)
+            async with asyncio.timeout(5):
+                await loop.sock_recv(client, 1)
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -115,19 +117,20 @@ def test_a_loop_without_readers_serves_too(*, tls: bool) -> None:
     run_without_readers(main())
 
 
-@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.parametrize("turns", range(7))
 async def test_leaving_while_a_client_comes(turns: int) -> None:
     loop = asyncio.get_running_loop()
     tasks = asyncio.all_tasks()
-    with socket.socket() as client:
+    async with start_service(ROUTES) as service:
+        client = socket.create_connection(("127.0.0.1", service.url.port or 0))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    with client:
         client.setblocking(False)
-        async with start_service(ROUTES) as service:
-            await loop.sock_connect(client, ("127.0.0.1", service.url.port))
-            for _ in range(turns):
-                await asyncio.sleep(0)
         assert asyncio.all_tasks() == tasks
         with suppress(ConnectionResetError):
-            assert await loop.sock_recv(client, 1) == b""
+            async with asyncio.timeout(5):
+                assert await loop.sock_recv(client, 1) == b""
 
 
 async def test_many_that_come_at_once_are_all_served() -> None:
