@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import aiohttp
 import pytest
@@ -319,3 +320,15 @@ async def test_a_request_runs_in_the_task_of_its_connection(
         async with session.get("/users/me") as answer:
             assert await answer.json() == 1
     assert len({call.connection for call in service.history}) == 1
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="connections know the bare loop there")
+async def test_a_connection_sets_no_timer(service: MockService) -> None:
+    """It depends on which timers aiohttp sets, so that may move."""
+    loop = asyncio.get_running_loop()
+    service.register("me", JsonResponse({}))
+    with patch.object(loop, "call_at", wraps=loop.call_at) as call_at:
+        async with connect(service.url) as raw:
+            await raw.send(b"GET /users/me HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert await raw.answer()
+    assert call_at.mock_calls == []

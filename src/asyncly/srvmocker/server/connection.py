@@ -37,6 +37,7 @@ _LINE_LIMIT = 256 * 1024
 """Bytes of a request line or a header: what a client may send is for the test to judge."""
 _READ_SIZE = 64 * 1024
 """Bytes that are read at once."""
+_HOUR = 3600.0
 _STOP_TURNS = 4
 _STOP_TIMEOUT = 0.05
 
@@ -230,12 +231,25 @@ def _memory_of_this_thread() -> memoryview:
     return buffer
 
 
+class _Never:
+    """A timer that never goes off."""
+
+    def cancel(self) -> None:
+        """Do nothing."""
+
+
+_NEVER = _Never()
+
+
 class _OneTask:
-    """The running loop as one connection knows it, below Python 3.12: it makes one task.
+    """The running loop as one connection knows it, below Python 3.12: one task, and no timer.
 
     aiohttp has a task for each connection, which makes one for each request and awaits it. That
     one is handed back as the coroutine that it is: awaited, it runs at once, as aiohttp lets it
     from Python 3.12 on. A tenth of the time of a request.
+
+    aiohttp also sets a timer for each connection that ends it when it has idled for an hour. No
+    test takes so long, and a timer costs as much as the record of a connection.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -250,6 +264,12 @@ class _OneTask:
             return coroutine
         self._has_task = True
         return self._loop.create_task(coroutine)
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Any:
+        """Return a timer, which never goes off if it is set to an hour from now."""
+        if when - self.time() >= _HOUR:
+            return _NEVER
+        return self._loop.call_at(when, callback, *args)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
