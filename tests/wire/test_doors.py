@@ -44,7 +44,7 @@ async def test_a_request_by_a_door_is_recorded_under_its_name(
     service: MockService, session: aiohttp.ClientSession
 ) -> None:
     door = make_door()
-    await service.open_door(door)
+    await service.ports.open_door(door)
     headers = {"Host": "api.example.com"}
     async with session.get(door.url / "fact", headers=headers) as answer:
         assert await answer.json() == {"fact": "Meow."}
@@ -59,7 +59,7 @@ async def test_a_request_by_a_door_is_recorded_under_its_name(
 
 async def test_without_a_host_header_the_name_of_the_door_counts(service: MockService) -> None:
     door = make_door()
-    await service.open_door(door)
+    await service.ports.open_door(door)
     reader, writer = await asyncio.open_connection("127.0.0.1", door.url.port)
     writer.write(b"GET /fact HTTP/1.0\r\n\r\n")
     assert (await reader.read()).endswith(b'{"fact": "Meow."}')
@@ -71,7 +71,7 @@ async def test_an_outage_closes_the_doors_too(
     service: MockService, session: aiohttp.ClientSession
 ) -> None:
     door = make_door()
-    await service.open_door(door)
+    await service.ports.open_door(door)
     async with service.outage():
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(door.url / "fact")
@@ -84,7 +84,7 @@ async def test_a_door_of_a_service_that_is_down_is_down(
 ) -> None:
     await service.down()
     door = make_door()
-    await service.open_door(door)
+    await service.ports.open_door(door)
     with pytest.raises(aiohttp.ClientConnectorError):
         await session.get(door.url / "fact")
     await service.up()
@@ -97,19 +97,19 @@ async def test_closing_a_door_ends_what_came_in_by_it_and_nothing_else(
 ) -> None:
     service.register("fact", StallResponse())
     door = make_door()
-    await service.open_door(door)
+    await service.ports.open_door(door)
     tasks = asyncio.all_tasks()
     by_door = await asyncio.open_connection("127.0.0.1", door.url.port)
     by_port = await asyncio.open_connection("127.0.0.1", service.url.port)
     for _, writer in (by_door, by_port):
         writer.write(b"GET /fact HTTP/1.1\r\nHost: a\r\n\r\n")
     await service.wait_for_call("fact", times=2)
-    await service.close_door(door)
+    await service.ports.close_door(door)
     assert await by_door[0].read() == b""
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", door.url.port)
     assert [connection.is_open for connection in service.connections] == [False, True]
-    await service.close_door(door)  # nothing is left to do
+    await service.ports.close_door(door)  # nothing is left to do
     for _, writer in (by_door, by_port):
         writer.close()
     await service.connections[1].closed()
@@ -120,21 +120,20 @@ async def test_the_doors_end_with_the_service() -> None:
     tasks = asyncio.all_tasks()
     async with start_service(ROUTES) as service:
         door = make_door()
-        await service.open_door(door)
+        await service.ports.open_door(door)
         url = door.url
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", url.port)
-    await service.close_door(door)
+    await service.ports.close_door(door)
     assert asyncio.all_tasks() == tasks
 
 
 async def test_a_service_that_does_not_run_has_no_doors() -> None:
     service = MockService(ROUTES)
     with pytest.raises(RuntimeError) as caught:
-        await service.open_door(make_door())
+        await service.ports.open_door(make_door())
     assert str(caught.value) == (
-        "the door at http://api.example.com: <MockService not started, "
-        f"{len(ROUTES)} routes, 0 exchanges> does not run"
+        "the door at http://api.example.com: the service does not run: it is not started yet"
     )
 
 
@@ -145,9 +144,9 @@ def test_a_door_on_a_thread() -> None:
     try:
         service.register("fact", RawResponse("Meow."))
         door = make_door()
-        service.open_door(door).block()
+        service.ports.open_door(door).block()
         assert requests.get(f"{door.url}/fact", timeout=5).text == "Meow."
-        service.close_door(door).block()
+        service.ports.close_door(door).block()
         with socket.socket() as late, pytest.raises(ConnectionRefusedError):
             late.connect(("127.0.0.1", door.url.port))
     finally:
@@ -159,7 +158,7 @@ async def test_doors_that_are_opened_at_once_all_open(
     service: MockService, session: aiohttp.ClientSession
 ) -> None:
     doors = [make_door() for _ in range(5)]
-    await asyncio.gather(*map(service.open_door, doors))
+    await asyncio.gather(*map(service.ports.open_door, doors))
     for door in doors:
         async with session.get(door.url / "fact") as answer:
             assert answer.status == 200
@@ -169,7 +168,7 @@ async def test_a_door_waits_for_the_end_of_another_change(
     service: MockService, session: aiohttp.ClientSession
 ) -> None:
     door = make_door()
-    await asyncio.gather(service.down(), service.open_door(door))
+    await asyncio.gather(service.down(), service.ports.open_door(door))
     with pytest.raises(aiohttp.ClientConnectorError):
         await session.get(door.url / "fact")
     await service.up()

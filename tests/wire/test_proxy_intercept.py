@@ -71,7 +71,7 @@ async def test_a_listed_host_is_answered_by_the_mock(
         else:
             proxy.assert_called(target=URL(url), method="GET", times=2)
         assert proxy.unmatched == ()
-    assert service._listeners == [service._listener]  # the doors are closed
+    assert service.ports.listeners == (service.ports.own,)  # the doors are closed
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ async def test_a_service_that_does_not_run_is_told_what_to_do(service: MockServi
         f"start_proxy(intercept=...): the service for 'x.org' does not run: {stopped!r}. "
         "Enter its `async with start_service(...)` first, and leave it last"
     )
-    assert service._listeners == [service._listener]
+    assert service.ports.listeners == (service.ports.own,)
 
 
 async def test_a_port_in_use_is_told_what_to_do(service: MockService) -> None:
@@ -238,7 +238,7 @@ async def test_a_port_in_use_is_told_what_to_do(service: MockService) -> None:
     assert caught.value.strerror == (
         f"cannot listen on 127.0.0.1:{port}: Address already in use; use port=0 for a free one"
     )
-    assert service._listeners == [service._listener]
+    assert service.ports.listeners == (service.ports.own,)
 
 
 async def test_a_proxy_that_lists_itself_is_refused_all_the_same(service: MockService) -> None:
@@ -342,7 +342,7 @@ async def test_a_service_in_another_thread() -> None:
             session.get(f"https://{NAME}/fact") as answer,
         ):
             assert await answer.json() == FACT
-        assert service._listeners == [service._listener]
+        assert service.ports.listeners == (service.ports.own,)
     finally:
         service.close()
         thread.stop()

@@ -375,7 +375,7 @@ def test_handshakes_under_way_end(
         async with start_service(ROUTES, tls=Tls(fault=word)) as service:
             door = Listener("127.0.0.1", 0, Tls(fault=word))
             door.bind()
-            await service.open_door(door)
+            await service.ports.open_door(door)
             url = door.url if how == "close_door" else service.url
             async with connect(url) as raw:
                 await raw.send(said)
@@ -389,7 +389,7 @@ def test_handshakes_under_way_end(
                     async with service.outage("silent"):
                         pass
                 else:
-                    await service.close_door(door)
+                    await service.ports.close_door(door)
                 with pytest.raises(ConnectionResetError):
                     if await raw.rest() == b"":
                         raise AssertionError("a FIN came")

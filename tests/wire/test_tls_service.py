@@ -272,7 +272,7 @@ async def test_two_services_share_one_authority() -> None:
 async def test_a_listener_is_known_under_another_url() -> None:
     listener = Listener("127.0.0.1", 0, Tls(), known_as=URL("https://10.1.2.3"))
     async with start_service(ROUTES, tls=True) as service:
-        await service.open_door(listener)
+        await service.ports.open_door(listener)
         context = service.tls.client_context()
         context.check_hostname = False
         reader, writer = await asyncio.open_connection(
@@ -282,7 +282,7 @@ async def test_a_listener_is_known_under_another_url() -> None:
         writer.write(b"GET /fact HTTP/1.1\r\nHost: 10.1.2.3\r\nConnection: close\r\n\r\n")
         await reader.read()
         writer.close()
-        await service.close_door(listener)
+        await service.ports.close_door(listener)
         assert names_of(certificate)[0] == "10.1.2.3"
         assert str(service.history[0].url) == "https://10.1.2.3/fact"
 

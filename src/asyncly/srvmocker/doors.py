@@ -53,7 +53,7 @@ class Doors:
             tls, plain = pattern.scheme != "http", pattern.scheme != "https"
             if tls:
                 import_extra("trustme", extra="tls", used_by=f"{where} of a host that speaks TLS")
-            door = service.make_door(pattern.url, tls=tls, plain=plain)
+            door = service.ports.make_door(pattern.url, tls=tls, plain=plain)
             self._doors.append((pattern, service, door))
         check_overlaps([pattern for pattern, _, _ in self._doors], where)
         self._where = where
@@ -79,7 +79,7 @@ class Doors:
             for pattern, service, _ in self._doors:
                 self._check_runs(pattern, service)
             for _, service, door in self._doors:
-                yield service.open_door(door)
+                yield service.ports.open_door(door)
 
         return in_turn(steps, f"{self._where}: open")
 
@@ -91,11 +91,11 @@ class Doors:
             try:
                 while left:
                     _, service, door = left[0]
-                    yield service.close_door(door)
+                    yield service.ports.close_door(door)
                     del left[0]
             finally:
                 for _, service, door in left:
-                    service.halt_door(door)
+                    service.ports.halt_door(door)
 
         return in_turn(steps, f"{self._where}: close")
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from .responses import BaseMockResponse
-    from .server.host import Host, Serving
+    from .server.host import Host
+    from .server.serving import Serving
     from .server.standstill import Ward
 
 __all__ = ["Attachments", "FixtureProxy", "FixtureService"]

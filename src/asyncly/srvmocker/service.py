@@ -16,7 +16,7 @@ from .responses.base import Registration
 from .routing import RouteTable
 from .server.connection import HttpServer
 from .server.dispatch import Dispatcher
-from .server.host import Host, Serving
+from .server.host import Host
 from .server.listener import Listener
 from .timing import intervals, max_in_flight
 from .tls.spec import check_security
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .request import RecordedRequest
     from .responses.base import BaseMockResponse
     from .routing import MockRoute
+    from .server.serving import Serving
     from .tls import Tls, TlsKit
     from .waiting import Wait
 
@@ -115,7 +116,7 @@ class MockService(Host):
     def _make_serving(self) -> Serving:
         dispatcher, loop = self._dispatcher, asyncio.get_running_loop()
         server = HttpServer(dispatcher.handle, dispatcher.answer_malformed, self._connections, loop)
-        return Serving(self._listeners, server)
+        return self.ports.serve_by(server)
 
     @property
     def tls(self) -> TlsKit:

@@ -10,7 +10,7 @@ from ..journal import JOURNAL_LIMIT, Journal
 from ..matching import ANY_REQUEST, UNSET, Match
 from ..report import render_verdict
 from ..server.connection import HttpServer
-from ..server.host import Host, Serving
+from ..server.host import Host
 from ..server.listener import Listener
 from ..text import shorten
 from ..tls import Tls
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..comparing import Mismatch
     from ..journal import Exchange
     from ..request import RecordedRequest
+    from ..server.serving import Serving
     from ..tls import TlsKit
     from ..waiting import Wait
     from .admission import Unlisted
@@ -144,7 +145,7 @@ class MockProxyService(Host):
             finally:
                 await self._close_doors()
 
-        return Serving(self._listeners, server, close)
+        return self.ports.serve_by(server, close)
 
     async def serve(self) -> Serving:
         """Begin to serve the bound port in the running loop, and the hosts of `intercept`."""
@@ -158,7 +159,7 @@ class MockProxyService(Host):
 
     async def _close_doors(self) -> None:
         """Close the doors, unless another loop serves the proxy still."""
-        if self._doorkeeper is not None and all(serving.is_over for serving in self._servings):
+        if self._doorkeeper is not None and not self.ports.are_served:
             await self._doorkeeper.close()
 
     @property

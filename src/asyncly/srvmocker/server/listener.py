@@ -135,6 +135,13 @@ class Listener:
         return self._url
 
     @property
+    def absence(self) -> str:
+        """Why nobody is served while it is not bound, in words."""
+        if self.has_url:
+            return f"the service at {self.url} does not run any more"
+        return "the service does not run: it is not started yet"
+
+    @property
     def queue(self) -> socket.socket | None:
         """The socket in which clients wait until they are accepted; None if they wait in vain."""
         return self._socket if self.state == "up" else None
@@ -169,7 +176,7 @@ class Listener:
             begin = partial(self.handshake.shake, self, server)
         with self._changing:
             if self._socket is None:
-                raise ServiceStopped(f"the service at {self.url} does not run any more")
+                raise ServiceStopped(self.absence)
             return Acceptor(self._socket, begin)
 
     async def _begin_plain(self, server: HttpServer, raw: socket.socket) -> None:

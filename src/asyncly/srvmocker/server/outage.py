@@ -34,29 +34,29 @@ _FILLERS = 3
 """Connections that fill the queue of a socket that listens with a backlog of 0."""
 
 
-class _Host(Protocol):
+class _Ports(Protocol):
     @property
-    def _port_state(self) -> State: ...
-    def _enter(self, state: State, call: str) -> Wait[None]: ...
+    def state(self) -> State: ...
+    def enter(self, state: State, call: str) -> Wait[None]: ...
 
 
 class Outage:
     """A block during which a service is away; made by `service.outage()`."""
 
-    def __init__(self, host: _Host, kind: OutageKind) -> None:
-        self._host = host
+    def __init__(self, ports: _Ports, kind: OutageKind) -> None:
+        self._ports = ports
         self._kind: OutageKind = kind
 
     def _begin(self) -> Wait[None]:
-        if (state := self._host._port_state) != "up":  # noqa: SLF001 - one of us
+        if (state := self._ports.state) != "up":
             raise RuntimeError(
                 f"{self!r}: the service is away already ({state}); end that first, "
                 "by leaving its block or by service.up()"
             )
-        return self._host._enter(self._kind, repr(self))  # noqa: SLF001
+        return self._ports.enter(self._kind, repr(self))
 
     def _finish(self) -> Wait[None]:
-        return self._host._enter("up", repr(self))  # noqa: SLF001
+        return self._ports.enter("up", repr(self))
 
     async def __aenter__(self) -> Self:
         await self._begin()

@@ -201,7 +201,7 @@ class _Helper:
 
 def _queues(host: Host) -> Iterator[tuple[Listener, socket.socket]]:
     """Yield a duplicate of each listening socket of which clients expect an answer."""
-    for listener in tuple(host._listeners):
+    for listener in host.ports.listeners:
         twin = _duplicate(listener.queue)
         if twin is not None:
             with twin:
@@ -215,7 +215,7 @@ def _unread(
 
     With each comes a duplicate of its socket, for the caller to close.
     """
-    for connection in host._connections_in(loop):
+    for connection in host.ports.connections_in(loop):
         transport = connection.transport
         twin = None if transport is None else _duplicate(transport.get_extra_info("socket"))
         if twin is not None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
-    from .host import Host, Serving
+    from .host import Host
+    from .serving import Serving
 
 __all__ = ["OnThread", "ServingThread", "takes_arguments_of"]
 
