@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx
 import pytest
+import uvloop
+from yarl import URL
 
 from asyncly.srvmocker import JsonResponse, MockRoute, start_service
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
 ROUTES = [MockRoute("GET", "/fact", "fact")]
 GET = b"GET /fact HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -117,20 +119,53 @@ def test_a_loop_without_readers_serves_too(*, tls: bool) -> None:
     run_without_readers(main())
 
 
-@pytest.mark.parametrize("turns", range(7))
-async def test_leaving_while_a_client_comes(turns: int) -> None:
-    loop = asyncio.get_running_loop()
-    tasks = asyncio.all_tasks()
-    async with start_service(ROUTES) as service:
-        client = socket.create_connection(("127.0.0.1", service.url.port or 0))
-        for _ in range(turns):
-            await asyncio.sleep(0)
-    with client:
-        client.setblocking(False)
+@pytest.mark.parametrize("make_loop", [None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("turns", range(9))
+def test_leaving_while_clients_come(
+    turns: int,
+    make_loop: Callable[[], asyncio.AbstractEventLoop] | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> list[socket.socket]:
+        tasks = asyncio.all_tasks()
+        clients = []
+        async with start_service(ROUTES) as service:
+            service.register("fact", JsonResponse({}))
+            for _ in range(5):
+                clients.append(socket.create_connection(("127.0.0.1", service.url.port or 0)))
+                clients[-1].sendall(GET)
+            for _ in range(turns):
+                await asyncio.sleep(0)
         assert asyncio.all_tasks() == tasks
-        with suppress(ConnectionResetError):
-            async with asyncio.timeout(5):
-                assert await loop.sock_recv(client, 1) == b""
+        assert [item for item in service.connections if item.is_open] == []
+        assert all(exchange.finished_at for exchange in service.exchanges)
+        return clients
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        clients = runner.run(main())
+        for client in clients:
+            with client, suppress(ConnectionResetError):
+                client.settimeout(5)
+                while client.recv(1000):
+                    pass
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("turns", range(9))
+async def test_a_door_is_closed_while_clients_come(turns: int) -> None:
+    loop = asyncio.get_running_loop()
+    async with start_service(ROUTES) as service:
+        door = service.ports.make_door(URL("http://example.com"), tls=False, plain=True)
+        await service.ports.open_door(door)
+        client = socket.create_connection(("127.0.0.1", door.url.port or 0))
+        with client:
+            client.setblocking(False)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            service.ports.halt_door(door)
+            with suppress(ConnectionResetError):
+                async with asyncio.timeout(5):
+                    assert await loop.sock_recv(client, 1) == b""
 
 
 async def test_many_that_come_at_once_are_all_served() -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ..responses.steps import NO_LINGER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Collection, Coroutine
 
 __all__ = ["Acceptor", "Begin"]
 
@@ -38,16 +38,22 @@ class Acceptor:
     Args:
         bound: the listening socket.
         begin: begins a connection; cancelled, it ends it at once.
+        beginning: holds the sockets whose beginning is not cancelled any more: a turn or two
+            later it is over, and the connection can be closed as any other.
     """
 
-    def __init__(self, bound: socket.socket, begin: Begin) -> None:
+    def __init__(
+        self, bound: socket.socket, begin: Begin, beginning: Collection[socket.socket]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._begin = begin
+        self._beginning = beginning
         # -1: the system tells what it is, which costs less than what `bound` says of itself.
         self._served = socket.fromfd(bound.fileno(), -1, -1, -1)
         self._served.setblocking(False)
         self._descriptor = self._served.fileno()  # asyncio formats a text of anything else
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[socket.socket, asyncio.Task[None]] = {}
+        self._waiting: asyncio.Task[None] | None = None
         # What nothing else closes yet: a task that is cancelled before its first step does not.
         self._unclaimed: set[socket.socket] = set()
         self._retry: asyncio.TimerHandle | None = None
@@ -57,7 +63,7 @@ class Acceptor:
         try:
             self._loop.add_reader(self._descriptor, self._accept)
         except NotImplementedError:  # Windows' proactor loop has no readers
-            self._tasks.add(self._loop.create_task(self._accept_by_waiting()))
+            self._waiting = self._loop.create_task(self._accept_by_waiting())
 
     def _accept(self) -> None:
         """Take the clients that wait.
@@ -100,16 +106,16 @@ class Acceptor:
     def _begin_soon(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         self._unclaimed.add(connection)
-        self._tasks.add(self._loop.create_task(self._run(connection)))
+        task = self._loop.create_task(self._run(connection))
+        if not task.done():  # an eager one may be
+            self._tasks[connection] = task
 
     async def _run(self, connection: socket.socket) -> None:
         self._unclaimed.discard(connection)
         try:
             await self._begin(connection)
         finally:
-            task = asyncio.current_task()
-            assert task is not None  # noqa: S101 - for the type checker
-            self._tasks.discard(task)
+            self._tasks.pop(connection, None)
 
     def stop(self) -> list[asyncio.Task[None]]:
         """Accept no more, and reset what has not begun. Return the tasks that still end.
@@ -122,9 +128,13 @@ class Acceptor:
             with suppress(NotImplementedError):
                 self._loop.remove_reader(self._descriptor)
             self._served.close()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
+        tasks = list(self._tasks.values())
+        for connection, task in self._tasks.items():
+            if connection not in self._beginning:
+                task.cancel()
+        if self._waiting is not None:
+            self._waiting.cancel()
+            tasks.append(self._waiting)
         while self._unclaimed:
             with self._unclaimed.pop() as connection:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)

@@ -21,6 +21,7 @@ from ..tls.subject import subject_of
 from .incoming import MockRequest
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable, Coroutine
 
     from aiohttp.abc import AbstractStreamWriter
@@ -122,7 +123,7 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, unless the connections were cut since this one was accepted."""
+        """Begin, unless the connections were cut or closed since this one was accepted."""
         connected = transport.get_extra_info("socket")
         subject = None
         if self._known is None:
@@ -141,6 +142,8 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
             self.server.abort()
         elif self._era != self.server.era:
             self.cut()
+        elif not self.listener.is_bound:
+            self.abort()
 
     def eof_received(self) -> None:
         """Note who has closed it: over TLS a client answers our end by its own (RFC 8446 §6.1)."""
@@ -319,6 +322,8 @@ class HttpServer(web.Server):
     Attributes:
         running_loop: the loop that it serves in.
         buffer: where the connections read into.
+        beginning: the accepted sockets that a connection takes over just now. Whoever cancelled
+            that would leave it half made: uvloop closes its transport and does not tell it.
         stopping: whether the connections are cut by us, for good.
         era: how often they were cut before.
     """
@@ -338,6 +343,7 @@ class HttpServer(web.Server):
         self.log = log
         self.era = 0
         self.buffer = _memory_of_this_thread()
+        self.beginning: set[socket.socket] = set()
         self.stopping = False
 
     def connect(self, listener: Listener, known: ConnectionRecord | None = None) -> Connection:

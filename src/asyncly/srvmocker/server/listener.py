@@ -177,13 +177,16 @@ class Listener:
         with self._changing:
             if self._socket is None:
                 raise ServiceStopped(self.absence)
-            return Acceptor(self._socket, begin)
+            return Acceptor(self._socket, begin, server.beginning)
 
     async def _begin_plain(self, server: HttpServer, raw: socket.socket) -> None:
+        server.beginning.add(raw)
         try:
             await server.running_loop.connect_accepted_socket(partial(server.connect, self), raw)
         except OSError:  # macOS refuses to set options of one whose client has gone
             raw.close()
+        finally:
+            server.beginning.discard(raw)
 
     async def _tell_apart(self, server: HttpServer, raw: socket.socket) -> None:
         """Begin a connection, under TLS or plain, as its client does."""
