@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import subprocess
 import sys
@@ -301,6 +302,38 @@ async def test_one_that_is_cancelled_can_be_followed_by_another(service: MockSer
             await outage
         await service.up()
         assert await fetch(service) == 200
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_one_that_is_cancelled_on_its_way_leaves_the_service_as_it_was(
+    service: MockService, turns: int
+) -> None:
+    for _ in range(3):
+        _, writer = await asyncio.open_connection("127.0.0.1", service.url.port)
+        writer.close()
+    outage = asyncio.create_task(service.down())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    outage.cancel()
+    with suppress(asyncio.CancelledError):
+        await outage
+    if outage.cancelled():
+        assert await fetch(service) == 200
+    else:
+        assert await is_refused(service)
+
+
+async def test_one_that_the_system_refuses_leaves_the_service_as_it_was(
+    service: MockService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("asyncly.srvmocker.server.listener.hold", refuse)
+        with pytest.raises(OSError, match="Too many open files"):
+            await service.down()
+    assert await fetch(service) == 200
 
 
 async def test_with_in_a_loop_says_what_to_write(service: MockService) -> None:

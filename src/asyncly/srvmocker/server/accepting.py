@@ -120,21 +120,22 @@ class Acceptor:
     def stop(self) -> list[asyncio.Task[None]]:
         """Accept no more, and reset what has not begun. Return the tasks that still end.
 
-        In a loop that stands still they end when it runs again.
+        In a loop that stands still they end when it runs again; in a closed one, never.
         """
         if self._retry is not None:
             self._retry.cancel()
         if self._served.fileno() >= 0:
-            with suppress(NotImplementedError):
+            with suppress(NotImplementedError, RuntimeError):  # it has none, or is closed
                 self._loop.remove_reader(self._descriptor)
             self._served.close()
+        ending = [task for raw, task in self._tasks.items() if raw not in self._beginning]
         tasks = list(self._tasks.values())
-        for connection, task in self._tasks.items():
-            if connection not in self._beginning:
-                task.cancel()
         if self._waiting is not None:
-            self._waiting.cancel()
+            ending.append(self._waiting)
             tasks.append(self._waiting)
+        for task in ending:
+            with suppress(RuntimeError):  # the loop is closed
+                task.cancel()
         while self._unclaimed:
             with self._unclaimed.pop() as connection:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)

@@ -8,8 +8,10 @@ matching and recording are plain functions of a finished snapshot.
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import threading
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,6 @@ from ..tls.subject import subject_of
 from .incoming import MockRequest
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Awaitable, Callable, Coroutine
 
     from aiohttp.abc import AbstractStreamWriter
@@ -170,6 +171,13 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         for side in (self.transport, self.onward):
             if side is not None:
                 side.abort()
+
+    def shut(self) -> None:
+        """Tell the client that it is over, where the loop can do nothing any more."""
+        if self.transport is None:
+            return
+        with suppress(OSError, AttributeError):  # it is closed already
+            self.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     @property
     def number(self) -> int:

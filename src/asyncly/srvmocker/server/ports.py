@@ -80,10 +80,13 @@ class Ports:
         return serving
 
     def close(self) -> None:
-        """Give the ports back; what serves them is stopped by itself."""
+        """Give the ports back; what serves them is stopped by itself, but in a closed loop."""
         for listener in self._listeners:
             listener.close()
         del self._listeners[1:]
+        for serving in self._servings:
+            if serving.loop.is_closed():
+                serving.stop_now()
 
     # --- states -------------------------------------------------------------------------
 
@@ -96,10 +99,14 @@ class Ports:
         """
 
         def steps() -> Generator[Wait[None], None, None]:
-            if state != "up":
-                yield from self._in_every_loop(Serving.suspend, Serving.suspend_now, call)
-            for listener in self._listeners:
-                listener.enter(state)
+            try:
+                if state != "up":
+                    yield from self._in_every_loop(Serving.suspend, Serving.suspend_now, call)
+                for listener in self._listeners:
+                    listener.enter(state)
+            except BaseException:  # cancelled, or refused by the system: go on as before
+                self._resume_later()
+                raise
             yield from self._in_every_loop(Serving.resume, Serving.resume_later, call)
 
         return self._change(steps, call)
@@ -155,12 +162,20 @@ class Ports:
         waited for without end: there `stand_in` does what can be done from here.
         """
         for serving in self._servings:
-            if serving.is_over or serving.loop.is_closed():
+            if serving.is_over:
                 continue
-            if serving.loop.is_running():
+            if serving.loop.is_closed():
+                serving.stop_now()
+            elif serving.loop.is_running():
                 yield cross(serving.loop, partial(work, serving), call)
             else:
                 stand_in(serving)
+
+    def _resume_later(self) -> None:
+        for serving in self._servings:
+            if not serving.is_over:
+                with suppress(RuntimeError):  # the loop is closed
+                    serving.resume_later()
 
     # --- doors --------------------------------------------------------------------------
 

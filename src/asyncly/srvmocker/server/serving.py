@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ..waiting import cross
 from .outage import ServiceStopped
 
 if TYPE_CHECKING:
@@ -96,7 +97,13 @@ class Serving:
         self._server.close_now(listener)
 
     async def stop(self) -> None:
-        """Accept no more, cut every connection, and wait for a bounded time for their tasks."""
+        """Accept no more, cut every connection, and wait for a bounded time for their tasks.
+
+        From another loop it is done in its own one, if that runs; else nothing is waited for.
+        """
+        if asyncio.get_running_loop() is not self.loop:
+            await self._stop_from_outside()
+            return
         self.is_over = True
         try:
             try:
@@ -107,6 +114,29 @@ class Serving:
         finally:  # cancelled or not
             if self._close is not None:
                 await self._close()
+
+    async def _stop_from_outside(self) -> None:
+        if self.loop.is_running():
+            await cross(self.loop, self.stop, "service.stop()")
+            return
+        self.stop_now()
+        if self._close is not None:
+            await self._close()
+
+    def stop_now(self) -> None:
+        """Accept no more and cut every connection, in a loop that stands still or is closed.
+
+        Connections end when it runs again; in a closed one only their clients learn it.
+        """
+        self.is_over = True
+        while self._acceptors:
+            self._acceptors.popitem()[1].stop()
+        self._server.stopping = True
+        for connection in self.connections:
+            try:
+                connection.abort()
+            except RuntimeError:  # the loop is closed, and leaves its sockets open
+                connection.shut()
 
     async def _stop_accepting(self, *listeners: Listener) -> None:
         """Accept no more, and wait for the end of what had not begun yet."""
