@@ -97,6 +97,27 @@ async def test_leaving_while_there_are_no_descriptors(few_descriptors: ExitStack
                 await loop.sock_recv(client, 1)
 
 
+async def test_a_handshake_for_which_no_descriptor_is_left_is_recorded(
+    few_descriptors: ExitStack,
+) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setblocking(False)
+        async with start_service(ROUTES, tls=True) as service:
+            one = os.dup(2)
+            take_all_descriptors(few_descriptors)
+            os.close(one)
+            await loop.sock_connect(client, ("127.0.0.1", service.url.port))
+            async with asyncio.timeout(5):
+                assert await loop.sock_recv(client, 1) == b""
+            few_descriptors.close()
+            (record,) = service.connections
+            assert record.handshake_error == (
+                "no handshake was begun: [Errno 24] Too many open files"
+            )
+            assert record.closed_by == "server"
+
+
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_loop_without_readers_serves_too(*, tls: bool) -> None:
     async def main() -> None:

@@ -71,8 +71,11 @@ class Handshake:
         try:
             host = listener.locate().host or ""
             attempt = Attempt(raw, server.log.open, host, ours=self.kit is not None)
-        except OSError:  # no descriptor is left
-            raw.close()
+        except OSError as error:  # no descriptor is left
+            with raw:
+                record = server.log.open(raw)
+                record.handshake_error = f"no handshake was begun: {error}"
+                record.fail("server")
             return
         connect = partial(server.connect, listener, attempt.record)
         try:
