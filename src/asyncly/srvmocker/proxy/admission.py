@@ -88,6 +88,8 @@ class Admission:
         return Refusal(403, f'{why}; unlisted="tunnel" would let it pass')
 
     def _is_known(self, given: bytes) -> bool:
+        scheme, _, rest = given.partition(b" ")  # written in any case (RFC 9110 §11.1)
+        given = scheme.capitalize() + b" " + rest.strip()
         return any(compare_digest(given, known) for known in self._credentials)
 
     def _read(self, request: MockRequest) -> tuple[str, int, URL | None]:
@@ -102,6 +104,11 @@ class Admission:
                 return *parse_authority(target), None
             except ValueError as error:
                 raise ValueError(explain_connect(error)) from None
+        for name, value in request.headers.items():
+            if not value.isascii() and value != value.encode("utf-8", "ignore").decode():
+                raise ValueError(
+                    f"the header {name} is no UTF-8, which is all that this proxy can send on"
+                )
         url = self._read_origin_form(request) or _read_absolute_form(target)
         if url is None:
             raise ValueError(
@@ -138,8 +145,8 @@ def _read_absolute_form(target: str) -> URL | None:
             f"{clip(target)} would have the proxy speak TLS with the target; a client asks for "
             f"an {scheme}:// URL by CONNECT"
         )
-    if scheme.lower() not in ("http", "ws"):
-        return None
+    if rest and scheme.lower() not in ("http", "ws"):
+        raise ValueError(f"{clip(target)} is no http:// URL; this proxy sends on nothing else")
     try:
         url = URL(f"http://{rest}", encoded=True)
     except ValueError:

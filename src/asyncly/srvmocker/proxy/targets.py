@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +45,10 @@ def is_same(host: str | None, port: int | None, here: URL) -> bool:
     """Tell whether a target is the proxy itself, by any name of this machine's loopback."""
     if port != here.port or host is None:
         return False
-    if host in ("localhost", here.host):
+    if host.lower() in ("localhost", here.host):
         return True
+    with suppress(OSError, ValueError):  # 127.1 and 2130706433 are 127.0.0.1, too
+        host = socket.inet_ntoa(socket.inet_aton(host))
     address = address_of(host)
     return address is not None and (address.is_loopback or address.is_unspecified)
 
