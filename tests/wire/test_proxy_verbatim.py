@@ -211,3 +211,50 @@ async def test_a_tunnel_to_the_proxy_itself_is_refused_however_its_address_is_wr
         await client.send(f"CONNECT {host}:{proxy.url.port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         head, _ = await client.answer()
         assert head.startswith(b"HTTP/1.1 421 ")
+
+
+@pytest.mark.parametrize("expects", [b"", b"Expect: 100-continue\r\n"])
+async def test_an_answer_that_comes_before_the_body_is_the_last_of_its_connection(
+    expects: bytes,
+) -> None:
+    """The head is sent on by itself, and a next request would be the rest of a body."""
+    async with through() as (proxy, target, client):
+        request = (
+            b"POST http://@TARGET/ HTTP/1.1\r\nHost: x\r\n" + expects + b"Content-Length: 9\r\n\r\n"
+        )
+        answer = b"HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nno"
+        _, head = await pass_on(client, target, request, answer)
+        assert head == b"HTTP/1.1 417 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
+        assert proxy.last_call().body == b""
+
+
+async def test_a_target_that_never_says_continue_is_504() -> None:
+    async with listen() as target, start_proxy(timeout=0.1) as proxy, connect(proxy.url) as client:
+        await client.send(
+            f"POST {target.url}/ HTTP/1.1\r\nHost: x\r\n"
+            "Expect: 100-continue\r\nContent-Length: 2\r\n\r\nab".encode()
+        )
+        far = await target.accept()
+        await far.reader.readuntil(b"\r\n\r\n")
+        async with asyncio.timeout(5):
+            head, body = await client.answer()
+        assert head.startswith(b"HTTP/1.1 504 ")
+        assert body.decode() == f"504: {target.url}/ did not answer within 0.1 s\n"
+        assert proxy.last_call().body == b"ab"
+
+
+async def test_a_body_that_takes_longer_than_the_timeout_is_waited_for() -> None:
+    async with listen() as target, start_proxy(timeout=0.1) as proxy, connect(proxy.url) as client:
+        await client.send(
+            f"POST {target.url}/ HTTP/1.1\r\nHost: x\r\n"
+            "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n".encode()
+        )
+        far = await target.accept()
+        await far.reader.readuntil(b"\r\n\r\n")
+        await far.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        await asyncio.sleep(0.2)  # longer than the proxy waits for an answer
+        await client.send(b"ab")
+        assert await far.reader.readexactly(2) == b"ab"
+        await far.send(ANSWER)
+        assert (await client.answer())[1] == b"hi"

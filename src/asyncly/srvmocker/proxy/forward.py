@@ -140,21 +140,26 @@ class Forwarder:
         headers = end_to_end(request.raw_headers, upgrade)
         headers.setdefault("Host", errand.asked.host_port_subcomponent or "")
         secure = errand.url.scheme == "https"  # its own clients trust the mock, so does the proxy
+        patience = self._timeout if "Expect" in headers else None
         try:
-            upstream = await self.session.request(
-                request.method,
-                wire_url(errand.url, request.raw_path),
-                headers=headers,
-                data=body if request.body_exists else None,
-                allow_redirects=False,
-                ssl=authority().client_context() if secure else True,
-                server_hostname=errand.asked.raw_host if secure else None,
-            )
+            async with asyncio.timeout(patience) as limit:  # aiohttp waits for a 100 for ever
+                body.begin = partial(limit.reschedule, None)
+                upstream = await self.session.request(
+                    request.method,
+                    wire_url(errand.url, request.raw_path),
+                    headers=headers,
+                    data=body if request.body_exists else None,
+                    allow_redirects=False,
+                    ssl=authority().client_context() if secure else True,
+                    server_hostname=errand.asked.raw_host if secure else None,
+                )
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            body.begin = None
             await body.drain()
             return await self._answer_failure(request, exchange, error)
         async with upstream:
             if upstream.status == 101 and upgrade is None:
+                await body.drain()
                 return await self._answer_failure(request, exchange, UnaskedUpgrade())
             if upstream.status == 101:
                 return await self._upgrade(request, exchange, upstream)

@@ -78,6 +78,7 @@ async def relay(request: MockRequest, upstream: aiohttp.ClientResponse) -> bool:
     is_new = request.version >= HttpVersion11
     chunked = not empty and is_new and "Content-Length" not in headers
     stays = request.keep_alive and is_new and (empty or chunked or "Content-Length" in headers)
+    stays = stays and request.stream.is_eof()  # else the next request would be the rest of a body
     if chunked:
         headers["Transfer-Encoding"] = "chunked"
     if not stays:
@@ -99,9 +100,14 @@ class Body:
     Args:
         request: whose body it is.
         complete: called once, with the body, when it has come whole.
+
+    Attributes:
+        begin: called once, when somebody begins to take it.
     """
 
     def __init__(self, request: MockRequest, complete: Callable[[bytes], None]) -> None:
+        self.begin: Callable[[], None] | None = None
+        self._has_begun = False
         self._parts: list[bytes] = []
         self._request = request
         self._stream = request.stream
@@ -110,8 +116,13 @@ class Body:
             self.end()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if not self._stream.is_eof():
+        if not self._has_begun:
+            self._has_begun = True
+            if self.begin is not None:
+                self.begin()
             await self._request.expect_continue()
+            if not self._stream.is_eof():
+                yield b""  # aiohttp sends no head before it has a piece
         while not self._stream.at_eof():
             part = await self._stream.readany()
             if part:
