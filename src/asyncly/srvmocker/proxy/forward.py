@@ -13,7 +13,7 @@ from ..journal import Exchange
 from ..responses.canned import render_head
 from ..server.answers import CLIENT_LEFT, ended_by, is_connected, malformed
 from ..server.connection import SENT, SENT_LAST
-from ..text import clip
+from ..text import clip, hide_password
 from ..tls import authority
 from .passing import Body, end_to_end, relay, upgrade_of
 from .refusals import Refusal, explain_connect, explain_failure, phrase, refuse
@@ -170,7 +170,8 @@ class Forwarder:
     ) -> web.StreamResponse:
         """Answer 504 if the target took too long, else 502."""
         target = exchange.request.target
-        target = clip(str(exchange.request.url) if target.startswith("/") else target)
+        target = str(exchange.request.url) if target.startswith("/") else target
+        target = clip(hide_password(target))
         if isinstance(error, BrokeOff) and isinstance(error.__cause__, Exception):
             error = error.__cause__
         exchange.error = error

@@ -12,7 +12,7 @@ from ..report import render_verdict
 from ..server.connection import HttpServer
 from ..server.host import Host
 from ..server.listener import Listener
-from ..text import shorten
+from ..text import hide_password, shorten
 from ..tls import Tls
 from .admission import Admission, check_auth, check_unlisted
 from .doorkeeper import Doorkeeper
@@ -334,7 +334,7 @@ class MockProxyService(Host):
             return (*explain_target(request, target, method), *match.explain(request))
 
         subject = f"the proxy, {method or 'any method'}"
-        subject += " to any target" if target is None else f" to {shorten(target)}"
+        subject += " to any target" if target is None else f" to {hide_password(shorten(target))}"
         dropped = sum(self._journal.dropped.values())
         return Verdict(subject, list(self.history), match, times, dropped, waiting, explain)
 

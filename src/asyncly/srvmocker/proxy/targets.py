@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
 from ..comparing import Mismatch, compare
 from ..server.local import address_of
+from ..text import hide_password
 
 if TYPE_CHECKING:
     from ..request import RecordedRequest
@@ -75,6 +77,15 @@ def explain_target(request: RecordedRequest, target: Any, method: str | None) ->
             compare("target host", wish, request.url.host_port_subcomponent, found)
     elif isinstance(wish, str) and wish != url and wish.rstrip("/") == url.rstrip("/"):
         pass  # a host alone and its root are the same target (RFC 9110 §4.2.3)
+    elif isinstance(wish, str) and wish != url:
+        found.append(_differ(wish, url))
     else:
         compare("target", wish, url, found)
-    return found
+    return [replace(item, got=hide_password(str(item.got))) for item in found]
+
+
+def _differ(wish: str, url: str) -> Mismatch:
+    """Return the difference of two URLs, without their passwords."""
+    expected, got = hide_password(wish), hide_password(url)
+    note = "the passwords differ" if expected == got else ""
+    return Mismatch("target", expected, got, note)
