@@ -18,7 +18,7 @@ from .admission import Admission, check_auth, check_unlisted
 from .doorkeeper import Doorkeeper
 from .environment import proxy_env
 from .forward import Forwarder
-from .targets import explain_target
+from .targets import check_wish, explain_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -298,6 +298,7 @@ class MockProxyService(Host):
             AssertionError: they did not come in time; the text is that of `assert_called`.
         """
         check_times(times, least=1)
+        check_wish(target, method)
         match = Match(json, body, headers, query, None, cookies, form, predicate)
         waited = float("inf") if timeout is None else timeout
 
@@ -329,6 +330,7 @@ class MockProxyService(Host):
         waiting: float | None = None,
     ) -> Verdict:
         check_times(times)
+        check_wish(target, method)
 
         def explain(request: RecordedRequest) -> tuple[Mismatch, ...]:
             return (*explain_target(request, target, method), *match.explain(request))
