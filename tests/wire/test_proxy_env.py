@@ -119,6 +119,29 @@ async def test_a_program_is_answered_by_the_mock(client: str, url: str) -> None:
         proxy.assert_called(target=str(URL(url).host), times=1)
 
 
+@pytest.mark.parametrize(
+    ("program", "path"),
+    [
+        ("git ls-remote https://{host}/cats", "/cats/info/refs"),
+        (
+            "{python} -m pip --isolated --disable-pip-version-check download --no-deps "
+            "-i https://{host}/simple/ meow",
+            "/simple/meow/",
+        ),
+    ],
+    ids=["git", "pip"],
+)
+async def test_git_and_pip_ask_the_mock(program: str, path: str) -> None:
+    arguments = program.format(host=NAME, python=sys.executable).split()
+    if shutil.which(arguments[0]) is None or ("pip" in arguments and find_spec("pip") is None):
+        pytest.skip(f"there is no {arguments[-1]}")
+    async with intercepting() as (service, proxy):
+        await run(arguments, proxy.env())
+        asked = service.unmatched[0].request
+        assert str(asked.url.with_query(None)) == f"https://{NAME}{path}"
+        proxy.assert_called(target=NAME, method="CONNECT")
+
+
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_credentials_are_in_the_environment(client: str) -> None:
     async with intercepting(auth=("c@t", "s3:cr/t %+?#é")) as (service, proxy):

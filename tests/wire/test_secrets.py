@@ -16,6 +16,7 @@ from asyncly.srvmocker import (
     MockRoute,
     MockService,
     RecordedRequest,
+    start_proxy,
     start_service,
 )
 from asyncly.srvmocker.report import render_trouble
@@ -160,3 +161,51 @@ def test_a_wrong_argument_is_not_quoted_where_it_may_be_a_secret() -> None:
         with pytest.raises(TypeError) as caught:
             Match(**wrong)
         assert str(caught.value) == f"{part}= takes a dict of names and values, got a list"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET http://cat:s3cret@127.0.0.1:1/a?b=c:d@e HTTP/1.1",
+        "GET http://cat:s3cret@127.0.0.1:99999/ HTTP/1.1",
+        "GET http://cat:a@s3cret@:1/ HTTP/1.1",
+        "GET ftp://cat:s3cret@x/ HTTP/1.1",
+        "GET https://cat:s3cret@x/ HTTP/1.1",
+        "CONNECT cat:s3cret@x:443 HTTP/1.1",
+        "CONNECT cat:s3cret@:443 HTTP/1.1",
+        "GET http://cat:s3cret@x\\y/ HTTP/1.1",
+    ],
+)
+async def test_no_text_of_the_proxy_shows_a_password_in_a_target(
+    line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with start_proxy() as proxy, connect(proxy.url) as raw:
+        await raw.send(f"{line}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = (await raw.rest()).decode()
+        said = [answer, caplog.text, *map(repr, proxy.exchanges), *map(repr, proxy.history)]
+        said += [exchange.outcome for exchange in proxy.exchanges]
+        for target in ("http://x/", "x", re.compile("http://x/"), len, proxy.url):
+            with pytest.raises(AssertionError) as caught:
+                proxy.assert_called(target=target, headers={"X": "y"})
+            said.append(str(caught.value))
+        for text in said:
+            assert SECRET not in text
+        assert SECRET in proxy.last_call().target
+        assert repr(proxy.exchanges[0]).startswith(f"<Exchange {line.split(':')[0]}")
+        assert ":***@" in repr(proxy.exchanges[0])
+
+
+async def test_a_wish_that_differs_in_the_password_alone_says_so_and_hides_both() -> None:
+    async with start_proxy() as proxy, connect(proxy.url) as raw:
+        target = f"http://cat:s3cret@{proxy.url.authority}/"
+        await raw.send(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await raw.answer()
+        proxy.assert_called(target=target)
+        with pytest.raises(AssertionError) as caught:
+            proxy.assert_called(target=target.replace("s3cret", "guess"))
+        shown = target.replace("s3cret", "***")
+        assert str(caught.value).splitlines()[-1] == (
+            f"    target: expected '{shown}', got '{shown}' (the passwords differ)"
+        )
+        assert "guess" not in str(caught.value)

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .request import NO_PARAMS, RecordedRequest
-from .text import clip
+from .text import clip, hide_password
 from .waiting import Bell
 
 if TYPE_CHECKING:
@@ -165,7 +165,8 @@ class Exchange:
         return str(self.status) if self.status is not None else "under way"
 
     def __repr__(self) -> str:
-        return f"<Exchange {self.request.method} {clip(self.request.target)} → {self.outcome}>"
+        target = clip(hide_password(self.request.target))
+        return f"<Exchange {self.request.method} {target} → {self.outcome}>"
 
 
 class Journal:

@@ -11,7 +11,7 @@ from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy
 from yarl import URL
 
 from .bodies import FormFile, content_type, decode_content, decode_text, parse_form
-from .text import clip
+from .text import clip, hide_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -167,9 +167,9 @@ class RecordedRequest:
         if not self.target.startswith("/"):  # RFC 9112 §3.2: absolute-form, authority or "*"
             with suppress(ValueError):
                 if "://" in self.target:
-                    return URL(self.target, encoded=True)
+                    return _with_port(URL(self.target, encoded=True))
                 if self.method == "CONNECT":
-                    return URL.build(authority=self.target, encoded=True)
+                    return _with_port(URL.build(authority=self.target, encoded=True))
             return URL.build(path=self.target, encoded=True)
         origin = self._head[5].locate()
         path, _, query = self.target.partition("?")
@@ -279,8 +279,18 @@ class RecordedRequest:
 
     def __repr__(self) -> str:
         name = f" {self._handler_name!r}" if self._handler_name else ""
-        target = clip(self.target)
+        target = clip(hide_password(self.target))
         return f"<RecordedRequest {self.method} {target}{name}, {len(self.body)} bytes>"
+
+
+def _with_port(url: URL) -> URL:
+    """Return a URL, unless its port is none: it would be parsed, and refused, much later.
+
+    Raises:
+        ValueError: that.
+    """
+    url.port  # noqa: B018
+    return url
 
 
 def _nowhere() -> URL:

@@ -19,6 +19,7 @@ __all__ = [
     "describe",
     "describe_error",
     "difference",
+    "hide_password",
     "is_secret",
     "mask",
     "name_function",
@@ -38,6 +39,9 @@ _CONTEXT = 28
 
 _BLOCK = 64 * 1024
 """Characters that are compared at once, at the speed of C, to find where texts part."""
+
+_PASSWORD = re.compile(r"(^|//|[\s'\"])([^\s/?#:@'\"]*):[^\s/?#]*@")
+"""The credentials of a URL, or of an authority (RFC 3986 §3.2.1)."""
 
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
@@ -95,6 +99,11 @@ def shorten(value: object, limit: int = VALUE_LIMIT) -> str:
 def clip(text: str, limit: int = VALUE_LIMIT) -> str:
     """Return `text`, cut at `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def hide_password(text: str) -> str:
+    """Return `text` without the passwords of the URLs in it."""
+    return _PASSWORD.sub(r"\1\2:***@", text) if "@" in text else text
 
 
 def describe(value: object) -> str | None:

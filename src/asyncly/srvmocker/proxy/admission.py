@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from yarl import URL
 
-from ..text import clip, shorten
+from ..text import clip, hide_password, shorten
 from .refusals import Refusal, explain_connect
 from .targets import is_same, parse_authority
 
@@ -74,7 +74,7 @@ class Admission:
         except ValueError as error:
             return Refusal(400, str(error))
         if is_same(host, port, self._origin()):
-            shown = clip(request.raw_path)
+            shown = _show(request.raw_path)
             return Refusal(421, f"{shown} is the proxy itself; it forwards to other servers only")
         door = None if self._doors is None else self._doors.find(host, port)
         if door is not None:
@@ -88,6 +88,8 @@ class Admission:
         return Refusal(403, f'{why}; unlisted="tunnel" would let it pass')
 
     def _is_known(self, given: bytes) -> bool:
+        scheme, _, rest = given.partition(b" ")  # written in any case (RFC 9110 §11.1)
+        given = scheme.capitalize() + b" " + rest.strip()
         return any(compare_digest(given, known) for known in self._credentials)
 
     def _read(self, request: MockRequest) -> tuple[str, int, URL | None]:
@@ -102,10 +104,15 @@ class Admission:
                 return *parse_authority(target), None
             except ValueError as error:
                 raise ValueError(explain_connect(error)) from None
+        for name, value in request.headers.items():
+            if not value.isascii() and value != value.encode("utf-8", "ignore").decode():
+                raise ValueError(
+                    f"the header {name} is no UTF-8, which is all that this proxy can send on"
+                )
         url = self._read_origin_form(request) or _read_absolute_form(target)
         if url is None:
             raise ValueError(
-                f"{request.method} {clip(target)} does not name a host: this is a forward proxy. "
+                f"{request.method} {_show(target)} does not name a host: this is a forward proxy. "
                 f"Give {self._origin()} to your client as its proxy, not as its base URL"
             )
         return url.raw_host or "", url.port or 0, url
@@ -135,16 +142,21 @@ def _read_absolute_form(target: str) -> URL | None:
     scheme, _, rest = target.partition("://")
     if scheme.lower() in ("https", "wss"):
         raise ValueError(
-            f"{clip(target)} would have the proxy speak TLS with the target; a client asks for "
+            f"{_show(target)} would have the proxy speak TLS with the target; a client asks for "
             f"an {scheme}:// URL by CONNECT"
         )
-    if scheme.lower() not in ("http", "ws"):
-        return None
+    if rest and scheme.lower() not in ("http", "ws"):
+        raise ValueError(f"{_show(target)} is no http:// URL; this proxy sends on nothing else")
     try:
         url = URL(f"http://{rest}", encoded=True)
     except ValueError:
         return None
     return url if url.raw_host and url.port else None
+
+
+def _show(target: str) -> str:
+    """Return a target as messages show it."""
+    return clip(hide_password(target))
 
 
 def check_auth(auth: object) -> tuple[str, str] | None:

@@ -13,10 +13,11 @@ from ..journal import Exchange
 from ..responses.canned import render_head
 from ..server.answers import CLIENT_LEFT, ended_by, is_connected, malformed
 from ..server.connection import SENT, SENT_LAST
-from ..text import clip, describe_error
+from ..text import clip, hide_password
 from ..tls import authority
 from .passing import Body, end_to_end, relay, upgrade_of
-from .refusals import Refusal, explain_connect, phrase, refuse
+from .refusals import Refusal, explain_connect, explain_failure, phrase, refuse
+from .sending import BrokeOff, UnaskedUpgrade, open_session, wire_url
 from .targets import parse_authority
 from .tunnel import Tunnel
 
@@ -55,19 +56,8 @@ class Forwarder:
         self._timeout = timeout
 
     def open_session(self) -> aiohttp.ClientSession:
-        """Return a session that changes nothing of what passes."""
-        return aiohttp.ClientSession(
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # A fresh connection each: on a kept one aiohttp may send a request twice.
-            connector=aiohttp.TCPConnector(limit=0, force_close=True),
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=self._timeout, sock_read=self._timeout
-            ),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            max_line_size=2**18,
-            max_field_size=2**18,
-        )
+        """Return a session to send requests by."""
+        return open_session(self._timeout)
 
     async def handle(self, request: MockRequest) -> web.StreamResponse:
         """Answer one request. It is in the journal as soon as its body has come."""
@@ -129,7 +119,7 @@ class Forwarder:
     ) -> web.StreamResponse:
         """Let both sides speak another protocol: the target has agreed to it (RFC 9110 §7.8)."""
         tunnel = Tunnel(request, exchange)
-        headers = end_to_end(upstream.headers, upgrade_of(upstream.headers))
+        headers = end_to_end(upstream.raw_headers, upgrade_of(upstream.headers))
         head = render_head(upstream.status, headers, reason=upstream.reason or "")
         await request.writer.drain()
         assert upstream.connection is not None  # noqa: S101 - aiohttp keeps it for whoever upgrades
@@ -147,24 +137,31 @@ class Forwarder:
         assert errand.url is not None  # noqa: S101 - it is no tunnel
         assert errand.asked is not None  # noqa: S101
         upgrade = upgrade_of(request.headers)
-        headers = end_to_end(request.headers, upgrade)
+        headers = end_to_end(request.raw_headers, upgrade)
         headers.setdefault("Host", errand.asked.host_port_subcomponent or "")
         secure = errand.url.scheme == "https"  # its own clients trust the mock, so does the proxy
+        patience = self._timeout if "Expect" in headers else None
         try:
-            upstream = await self.session.request(
-                request.method,
-                errand.url,
-                headers=headers,
-                data=body if request.body_exists else None,
-                allow_redirects=False,
-                ssl=authority().client_context() if secure else True,
-                server_hostname=errand.asked.raw_host if secure else None,
-            )
+            async with asyncio.timeout(patience) as limit:  # aiohttp waits for a 100 for ever
+                body.begin = partial(limit.reschedule, None)
+                upstream = await self.session.request(
+                    request.method,
+                    wire_url(errand.url, request.raw_path),
+                    headers=headers,
+                    data=body if request.body_exists else None,
+                    allow_redirects=False,
+                    ssl=authority().client_context() if secure else True,
+                    server_hostname=errand.asked.raw_host if secure else None,
+                )
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            body.begin = None
             await body.drain()
             return await self._answer_failure(request, exchange, error)
         async with upstream:
-            if upstream.status == 101 and upgrade is not None:
+            if upstream.status == 101 and upgrade is None:
+                await body.drain()
+                return await self._answer_failure(request, exchange, UnaskedUpgrade())
+            if upstream.status == 101:
                 return await self._upgrade(request, exchange, upstream)
             return await self._answer(request, exchange, upstream)
 
@@ -173,10 +170,13 @@ class Forwarder:
     ) -> web.StreamResponse:
         """Answer 504 if the target took too long, else 502."""
         target = exchange.request.target
-        target = clip(str(exchange.request.url) if target.startswith("/") else target)
+        target = str(exchange.request.url) if target.startswith("/") else target
+        target = clip(hide_password(target))
+        if isinstance(error, BrokeOff) and isinstance(error.__cause__, Exception):
+            error = error.__cause__
         exchange.error = error
         self._errors.append(error)
-        refusal = Refusal(502, f"{target} could not be reached: {describe_error(error)}")
+        refusal = Refusal(502, f"{target} {explain_failure(error)}")
         if isinstance(error, TimeoutError):
             refusal = Refusal(504, f"{target} did not answer within {self._timeout:g} s")
         return await refuse(refusal, request, exchange)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     import aiohttp
-    from multidict import CIMultiDictProxy
+    from aiohttp.typedefs import RawHeaders
+    from multidict import MultiMapping
 
     from ..server.incoming import MockRequest
 
@@ -35,28 +36,32 @@ _HOP_BY_HOP = frozenset(
 """What concerns one connection only and is not sent on (RFC 9110 §7.6.1)."""
 
 
-def end_to_end(headers: CIMultiDictProxy[str], upgrade: str | None = None) -> CIMultiDict[str]:
+def end_to_end(headers: RawHeaders, upgrade: str | None = None) -> CIMultiDict[str]:
     """Return the headers that are sent on: all but those of this connection.
 
     Args:
-        headers: as they came.
+        headers: as they came; aiohttp has written many names in its own way else.
         upgrade: the protocol that the connection is to change to, which is sent on, too.
     """
-    kept: CIMultiDict[str] = CIMultiDict(headers)
-    for name in [name for name in kept if name.lower() in _HOP_BY_HOP | _options(headers)]:
-        kept.popall(name, None)
+    names: dict[bytes, str] = {}  # spelled as at first: of a second spelling aiohttp keeps no value
+    kept: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers:
+        spelled = names.setdefault(name.lower(), name.decode("latin-1"))
+        kept.add(spelled, value.decode("utf-8", "surrogateescape"))
+    for dropped in (_HOP_BY_HOP | _options(kept)) & {name.lower() for name in kept}:
+        kept.popall(dropped)
     if upgrade is not None:
         kept.extend({"Connection": "Upgrade", "Upgrade": upgrade})
     return kept
 
 
-def upgrade_of(headers: CIMultiDictProxy[str]) -> str | None:
+def upgrade_of(headers: MultiMapping[str]) -> str | None:
     """Return the protocol that the connection is to change to (RFC 9110 §7.8), or None."""
     named = ", ".join(headers.getall("Upgrade", ()))
     return named if named and "upgrade" in _options(headers) else None
 
 
-def _options(headers: CIMultiDictProxy[str]) -> set[str]:
+def _options(headers: MultiMapping[str]) -> set[str]:
     """Return the options of the connection: headers that concern it alone, and others."""
     lines = headers.getall("Connection", ())
     return {name.strip().lower() for line in lines for name in line.split(",")}
@@ -68,11 +73,12 @@ async def relay(request: MockRequest, upstream: aiohttp.ClientResponse) -> bool:
     Returns:
         Whether the connection to the client takes another request.
     """
-    headers = end_to_end(upstream.headers)
+    headers = end_to_end(upstream.raw_headers)
     empty = request.method == "HEAD" or has_no_body(upstream.status)
     is_new = request.version >= HttpVersion11
     chunked = not empty and is_new and "Content-Length" not in headers
     stays = request.keep_alive and is_new and (empty or chunked or "Content-Length" in headers)
+    stays = stays and request.stream.is_eof()  # else the next request would be the rest of a body
     if chunked:
         headers["Transfer-Encoding"] = "chunked"
     if not stays:
@@ -94,9 +100,14 @@ class Body:
     Args:
         request: whose body it is.
         complete: called once, with the body, when it has come whole.
+
+    Attributes:
+        begin: called once, when somebody begins to take it.
     """
 
     def __init__(self, request: MockRequest, complete: Callable[[bytes], None]) -> None:
+        self.begin: Callable[[], None] | None = None
+        self._has_begun = False
         self._parts: list[bytes] = []
         self._request = request
         self._stream = request.stream
@@ -105,8 +116,13 @@ class Body:
             self.end()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if not self._stream.is_eof():
+        if not self._has_begun:
+            self._has_begun = True
+            if self.begin is not None:
+                self.begin()
             await self._request.expect_continue()
+            if not self._stream.is_eof():
+                yield b""  # aiohttp sends no head before it has a piece
         while not self._stream.at_eof():
             part = await self._stream.readany()
             if part:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import aiohttp
+
 from ..responses.canned import Canned
 from ..server.answers import send, text_answer
-from ..text import clip
+from ..text import clip, describe_error
+from .sending import UnaskedUpgrade
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from ..journal import Exchange
     from ..server.incoming import MockRequest
 
-__all__ = ["Refusal", "explain_connect", "phrase", "refuse"]
+__all__ = ["Refusal", "explain_connect", "explain_failure", "phrase", "refuse"]
 
 _PHRASE_LIMIT = 300
 
@@ -59,6 +62,22 @@ def phrase(text: str) -> str:
 def explain_connect(reason: ValueError) -> str:
     """Return what is told to a client whose CONNECT cannot be understood."""
     return f"CONNECT takes a host and a port, such as api.example.com:443; {reason}"
+
+
+def explain_failure(error: Exception) -> str:
+    """Return what is told of a target that did not give an answer, behind its name."""
+    if isinstance(error, UnaskedUpgrade):
+        return "answered 101, and nobody has asked it to change the protocol"
+    if isinstance(error, aiohttp.ClientResponseError):  # the place in its bytes is in later lines
+        what = " ".join(error.message.partition("\n\n")[0].split()).rstrip(":")
+        return f"answered what is no HTTP: {what}"
+    if isinstance(error, aiohttp.ServerDisconnectedError):  # its text may be half an answer
+        return f"broke off before it answered: {type(error).__name__}"
+    unreached = isinstance(error, aiohttp.ClientConnectorError) or not isinstance(
+        error, aiohttp.ClientOSError
+    )
+    what = "could not be reached" if unreached else "broke off before it answered"
+    return f"{what}: {describe_error(error)}"
 
 
 class _Spoken(Canned):

@@ -12,13 +12,13 @@ from ..report import render_verdict
 from ..server.connection import HttpServer
 from ..server.host import Host
 from ..server.listener import Listener
-from ..text import shorten
+from ..text import hide_password, shorten
 from ..tls import Tls
 from .admission import Admission, check_auth, check_unlisted
 from .doorkeeper import Doorkeeper
 from .environment import proxy_env
 from .forward import Forwarder
-from .targets import explain_target
+from .targets import check_wish, explain_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -298,6 +298,7 @@ class MockProxyService(Host):
             AssertionError: they did not come in time; the text is that of `assert_called`.
         """
         check_times(times, least=1)
+        check_wish(target, method)
         match = Match(json, body, headers, query, None, cookies, form, predicate)
         waited = float("inf") if timeout is None else timeout
 
@@ -329,12 +330,13 @@ class MockProxyService(Host):
         waiting: float | None = None,
     ) -> Verdict:
         check_times(times)
+        check_wish(target, method)
 
         def explain(request: RecordedRequest) -> tuple[Mismatch, ...]:
             return (*explain_target(request, target, method), *match.explain(request))
 
         subject = f"the proxy, {method or 'any method'}"
-        subject += " to any target" if target is None else f" to {shorten(target)}"
+        subject += " to any target" if target is None else f" to {hide_password(shorten(target))}"
         dropped = sum(self._journal.dropped.values())
         return Verdict(subject, list(self.history), match, times, dropped, waiting, explain)
 

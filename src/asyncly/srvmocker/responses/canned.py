@@ -120,7 +120,8 @@ def render_head(
         reason = _PHRASES.get(status, "")
     lines = [f"HTTP/{version.major}.{version.minor} {status} {reason}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
+    # What the proxy passes on may be no UTF-8: such bytes came as surrogates, and go as bytes.
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
 def _check_encodable(name: str, value: str) -> None:

@@ -12,7 +12,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from ..journal import CLIENT_LEFT, STOPPED, WENT_DOWN, Exchange
 from ..responses.canned import Canned
-from ..text import clip, shorten
+from ..text import clip, hide_password, shorten
 from .connection import SENT, SENT_LAST
 
 if TYPE_CHECKING:
@@ -121,13 +121,18 @@ def malformed(
     reason = str(getattr(error, "message", "") or error)
     if reason == target:  # that is all that aiohttp says of it
         reason = f"{shorten(reason)} cannot be the target of this method"
+    reason = hide_password(reason)
     summary = clip(reason.partition("\n")[0].rstrip(":"))
     exchange.finish(400, f"400, malformed: {summary}")
     request.recorded = True
     # What stands behind the first line of a head may hold secrets. After another request on
     # the connection, nobody can tell where the bytes of this one begin.
     is_first = request.connection.requests == 1
-    start = shorten(line) if is_first or readable else f"{len(data)} bytes after a request"
+    start = (
+        hide_password(shorten(line))
+        if is_first or readable
+        else f"{len(data)} bytes after a request"
+    )
     _log.warning("no HTTP request: %s", start)
     if not is_first or _SECRET_LINE.search(data):
         reason = summary
