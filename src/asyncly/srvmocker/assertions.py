@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Verdict", "check_times", "in_order"]
 
 _WHOLE = frozenset({"json", "form"})
-"""The places of differences that concern a body as a whole: it is of another type, or unreadable."""
+"""Where a body differs as a whole: it is of another type, or cannot be read."""
 
 
 @dataclass
