@@ -141,7 +141,9 @@ async def test_a_malformed_head_shows_no_secret(
             assert SECRET not in text
 
 
-async def test_what_a_response_says_of_its_request_is_masked_in_the_answer_and_the_report() -> None:
+async def test_what_a_response_says_of_its_request_is_masked_wherever_it_is_shown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def refuse(request: Any) -> None:
         raise ValueError(f"wrong: {request.headers['Authorization']}, {request.headers['Cookie']}")
 
@@ -150,9 +152,24 @@ async def test_what_a_response_says_of_its_request_is_masked_in_the_answer_and_t
         answer = await ask(
             service, b"GET /fact HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + HEAD + b"\r\n"
         )
-        for text in (answer, render_trouble(service)):
+        for text in (answer, render_trouble(service), caplog.text):
             assert "wrong: Bearer ***, theme=***; sid=***" in text
             assert SECRET not in text
+        assert "in refuse\n" in caplog.text
+
+
+async def test_the_log_stays_short_and_readable_whatever_a_response_raises(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(_: Any) -> None:
+        raise ValueError("x" * 1_000_000)
+
+    async with start_service([MockRoute("GET", "/fact", "fact")]) as service:
+        service.register("fact", CallbackResponse(refuse))
+        head = b"GET /fact HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: a=1; b=e\r\n\r\n"
+        assert "ValueError: xxx" in await ask(service, head)
+    assert len(caplog.text) < 20_000
+    assert "Traceback (most recent call last):" in caplog.text
 
 
 def test_a_wrong_argument_is_not_quoted_where_it_may_be_a_secret() -> None:

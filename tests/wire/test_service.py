@@ -264,3 +264,17 @@ async def test_an_error_in_the_block_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         async with start_service(ROUTES):
             raise ZeroDivisionError
+
+
+async def test_the_closest_call_is_the_one_whose_body_is_nearly_right(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    await session.post("/orders", json={"qty": 2, "sku": "b"})
+    await session.post("/orders", data=b"no JSON")
+    with pytest.raises(AssertionError) as caught:
+        service.assert_called("create", json={"qty": 3, "sku": "a"})
+    assert str(caught.value).splitlines()[2:] == [
+        "  closest   call 1 of 2: POST /orders",
+        "    json.qty: expected 3, got 2",
+        "    json.sku: expected 'a', got 'b'",
+    ]

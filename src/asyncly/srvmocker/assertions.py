@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Verdict", "check_times", "in_order"]
 
+_WHOLE = frozenset({"json", "form"})
+"""Where a body differs as a whole: it is of another type, or cannot be read."""
+
 
 @dataclass
 class Verdict:
@@ -80,11 +83,18 @@ class Verdict:
 
     @property
     def closest(self) -> tuple[int, tuple[Mismatch, ...]] | None:
-        """The number (from 1) and the differences of the latest call with the fewest of them."""
-        wrong = [(len(found), -number) for number, found in enumerate(self.mismatches, 1) if found]
+        """The number (from 1) and the differences of the latest call with the fewest of them.
+
+        A body that is another thing as a whole is further away than any that differs within.
+        """
+        wrong = [
+            (sum(item.where in _WHOLE for item in found), len(found), -number)
+            for number, found in enumerate(self.mismatches, 1)
+            if found
+        ]
         if not wrong:
             return None
-        number = -min(wrong)[1]
+        number = -min(wrong)[2]
         return number, self.mismatches[number - 1]
 
 

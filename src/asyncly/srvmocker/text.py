@@ -34,6 +34,9 @@ VALUE_LIMIT = 120
 ERROR_LIMIT = 1000
 """Characters that the text of an exception may take in the body of an answer."""
 
+_SHORTEST_SECRET = 4
+"""Characters; to hide what is shorter would only spoil the text around it."""
+
 _CONTEXT = 28
 """Characters shown before and after the first difference of two long values."""
 
@@ -153,13 +156,17 @@ def is_secret(where: str) -> bool:
 
 
 def redact(text: str, headers: MultiMapping[str]) -> str:
-    """Return `text`, which somebody else wrote, without the secrets of a request's headers."""
+    """Return `text`, which somebody else wrote, without the secrets of a request's headers.
+
+    What is shorter than four characters stays: it hides nothing, and stands everywhere.
+    """
     for name in _SECRET_HEADERS & {name.lower() for name in headers}:
         for value in headers.getall(name):
             parts = value.split(";") if name == "cookie" else [value]
             between = "=" if name == "cookie" else " "  # a name or a scheme is no secret
             secrets = [part.partition(between)[2].strip() or part.strip() for part in parts]
-            for secret in sorted(filter(None, secrets), key=len, reverse=True):
+            secrets = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+            for secret in sorted(secrets, key=len, reverse=True):
                 text = text.replace(secret, "***")
     return text
 

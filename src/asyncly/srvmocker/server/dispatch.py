@@ -46,6 +46,8 @@ __all__ = ["Dispatcher"]
 _log = logging.getLogger("asyncly.srvmocker")
 
 _KNOWN_HEADERS = 256
+_TRACE_LIMIT = 16 * 1024
+"""Characters of a traceback in the log: what an exception says may be a whole body."""
 
 
 class Dispatcher:
@@ -205,7 +207,7 @@ class Dispatcher:
         error.add_note(f"while the mock server answered {exchange.request!r} by {name!r}")
         exchange.error = error
         self.errors.append(error)
-        _log.error("%s: the response raised", exchange.request, exc_info=error)
+        _log.error("%s: the response raised\n%s", exchange.request, _trace(error, request))
         if request.writer.output_size > 0:  # a part is sent: no status can be sent any more
             exchange.finish(exchange.status, "the answer broke off: its response raised")
             if request.break_off is not None:
@@ -297,6 +299,12 @@ def _check_answer(
             f"{name}.response() returned an answer that was already sent to another request; "
             "make a new one in each call"
         )
+
+
+def _trace(error: BaseException, request: MockRequest) -> str:
+    """Return the traceback for the log: no longer than it may be, and without secrets."""
+    trace = "".join(traceback.format_exception(error)).rstrip()
+    return clip(redact(trace, request.headers), _TRACE_LIMIT)
 
 
 def _describe_error(error: BaseException, exchange: Exchange) -> str:
