@@ -154,6 +154,14 @@ class Connection(web.RequestHandler, asyncio.BufferedProtocol):
         task, self._task = self._task, None
         self.record.close(exc, task)
 
+    def note_loss(self) -> None:
+        """Note the end if the loop has closed it: asyncio tells it later, uvloop tells nobody."""
+        if self.transport is None:
+            return
+        connected = self.transport.get_extra_info("socket")
+        if connected is not None and connected.fileno() < 0:
+            self.connection_lost(None)
+
     def cut(self) -> None:
         """Reset the connection (TCP RST), as a server that crashes does."""
         for side in (self.transport, self.onward):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 import threading
@@ -180,10 +181,15 @@ class Listener:
             return Acceptor(self._socket, begin)
 
     async def _begin_plain(self, server: HttpServer, raw: socket.socket) -> None:
+        connection = server.connect(self)
+        loop = server.running_loop
         try:
-            await server.running_loop.connect_accepted_socket(partial(server.connect, self), raw)
+            await loop.connect_accepted_socket(lambda: connection, raw)
         except OSError:  # macOS refuses to set options of one whose client has gone
             raw.close()
+        except asyncio.CancelledError:
+            connection.note_loss()  # it may have begun
+            raise
 
     async def _tell_apart(self, server: HttpServer, raw: socket.socket) -> None:
         """Begin a connection, under TLS or plain, as its client does."""
