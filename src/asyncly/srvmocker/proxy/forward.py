@@ -105,9 +105,11 @@ class Forwarder:
         tunnel = Tunnel(request, exchange)
         await request.writer.drain()  # from here on the tunnel counts what is not sent
         begin = partial(tunnel.await_target, 200, _ESTABLISHED)
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._timeout):
-                await asyncio.get_running_loop().create_connection(begin, errand.host, errand.port)
+            async with asyncio.timeout(self._timeout) as limit:
+                tunnel.is_in_time = partial(_end_limit, limit)
+                await loop.create_connection(begin, errand.host, errand.port)
         except (OSError, UnicodeError) as error:  # no name may have a part above 63 characters
             if exchange.status is None:
                 return await self._answer_failure(request, exchange, error)
@@ -195,8 +197,8 @@ class Forwarder:
             exchange.error = error
             self._errors.append(error)
             exchange.finish(upstream.status, f"the target broke off: {type(error).__name__}")
-            if request.transport is not None:
-                request.transport.close()
+            if request.transport is not None and not request.stream.is_eof():
+                request.transport.close()  # aiohttp does, but would wait for the rest of the body
             return SENT_LAST
         exchange.finish(upstream.status)
         return SENT if stays else SENT_LAST
@@ -215,3 +217,15 @@ class Forwarder:
                 answer = web.Response(status=400, reason=phrase(text), text=f"400: {text}\n")
                 answer.force_close()
         return answer
+
+
+def _end_limit(limit: asyncio.Timeout) -> bool:
+    """Wait without an end from now on, unless it is too late.
+
+    What is open must not be given up: uvloop would close it and tell nobody.
+    """
+    try:
+        limit.reschedule(None)
+    except RuntimeError:
+        return False
+    return True

@@ -16,6 +16,8 @@ from ..journal import CLIENT_LEFT, STOPPED, WENT_DOWN
 from .tunnel_end import TunnelEnd
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp.client_proto import ResponseHandler
 
     from ..journal import Exchange
@@ -30,9 +32,13 @@ class Tunnel:
     Args:
         request: asks for the tunnel.
         exchange: how it goes is noted there.
+
+    Attributes:
+        is_in_time: called when the target is reached; tells whether the tunnel is still wanted.
     """
 
     def __init__(self, request: MockRequest, exchange: Exchange) -> None:
+        self.is_in_time: Callable[[], bool] | None = None
         self._connection = connection = request.connection
         self._stream = request.stream
         self._exchange = exchange
@@ -69,10 +75,14 @@ class Tunnel:
         """Answer the client with `head`, and let pass whatever comes from now on."""
         if target is not None:
             self._target.transport = target
+        if self.is_in_time is not None and not self.is_in_time():
+            self._client.is_lost = True  # for the tunnel: it gets an answer in place of that
+            return
         client = self._connection.transport
         if client is None or client.is_closing():
             self._fault, self._client.is_lost = CLIENT_LEFT, True
-            self._target.abort()
+            # Not within `connection_made`: uvloop would read from it next.
+            asyncio.get_running_loop().call_soon(self._target.abort)
             return
         self._client.transport = client
         self._connection.onward = target

@@ -105,7 +105,7 @@ class TunnelEnd(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         """Close in order, behind what is written."""
-        if not self.is_lost:
+        if not self.is_lost and not self.transport.is_closing():  # twice, asyncio's TLS is broken
             self.transport.close()
 
     def abort(self) -> None:

@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -206,9 +207,12 @@ class Reset(Step):
 
 def reset(transport: asyncio.Transport) -> None:
     """Close the socket of a transport without a FIN."""
-    raw = transport.get_extra_info("socket")
-    if raw is not None:  # of TLS: it has lost its socket, and tells its protocol in the next turn
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+    # One that is closed already has told nobody yet: of TLS it has lost its socket (in asyncio
+    # even what knew of it), of uvloop its socket is closed.
+    with suppress(AttributeError, OSError, ValueError):
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER
+        )
     transport.abort()
 
 
