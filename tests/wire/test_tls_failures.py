@@ -358,7 +358,7 @@ def test_garbage_does_no_harm(
     ],
 )
 def test_what_seldom_happens_has_words_too(error: OSError, failure: Failure) -> None:
-    assert explain(error, b"\x16", ours=True) == failure
+    assert explain(error, b"\x16", ours=True, is_answered=True) == failure
 
 
 # --- the service leaves ---------------------------------------------------------------------

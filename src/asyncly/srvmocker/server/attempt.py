@@ -35,6 +35,7 @@ class Attempt:
         twin: the same connection once more: an alert goes out over it, and the client's end is
             waited for, when the other one is closed already.
         record: what is known of the connection.
+        began: what the client has sent until it was answered.
         own_error: what went wrong here, in place of what the client did.
         mismatch: which names do not fit, in words; empty if they do.
     """
@@ -50,13 +51,14 @@ class Attempt:
         self.raw = raw
         self.twin = raw.dup()
         self.record = open_record(self.twin)
+        self.began = bytearray()
         self.own_error: Exception | None = None
         self.mismatch = ""
         self._reached = reached
         self._ours = ours
         self._shaking: Any = None
         self._failure: Failure | None = None
-        self._began = b""
+        self._is_answered = False
         self._has_spoken = False
 
     @property
@@ -75,12 +77,14 @@ class Attempt:
         shake = shaking.do_handshake
 
         def do_handshake() -> None:
-            if not self._began and incoming.pending:
-                self._began = incoming.read()
-                incoming.write(self._began)
+            if not self._is_answered:  # until then OpenSSL leaves nothing in there
+                came = incoming.read()
+                incoming.write(came)
+                self.began += came
             try:
                 shake()
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                self._is_answered = self._is_answered or outgoing.pending > 0
                 raise
             except ssl.SSLError as error:
                 self._note(error)  # before the client can know
@@ -98,7 +102,9 @@ class Attempt:
 
     def _note(self, error: OSError) -> Failure:
         if self._failure is None:
-            failure = explain(error, self._began, ours=self._ours)
+            failure = explain(
+                error, bytes(self.began), ours=self._ours, is_answered=self._is_answered
+            )
             if self.mismatch and failure.hint:
                 failure = failure._replace(hint=f"{self.mismatch}: see Tls(hostnames=...)")
             if self.own_error is not None:

@@ -6,14 +6,17 @@ import re
 import ssl
 from typing import Literal, NamedTuple
 
+from ..report import count
 from ..text import shorten
 from ..tls.alerts import ALERTS, alert_name
-from .peek import HANDSHAKE
 
 __all__ = ["CUT", "Failure", "explain"]
 
 CUT = "the service stopped, or went down, within the handshake"
 
+_RECORDS = range(0x14, 0x18)
+_SSL_2 = (b"\x01\x00\x02", b"\x01\x03\x00", b"\x01\x03\x01", b"\x01\x03\x02", b"\x01\x03\x03")
+"""A hello in the form of SSL 2.0 and the newest version that it offers (RFC 5246 §E.2)."""
 _ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(\w+)")
 _ABOUT_THE_CERTIFICATE = frozenset(range(42, 47)) | {48}
 _TRUST_US = (
@@ -33,27 +36,51 @@ class Failure(NamedTuple):
     was_reset: bool = False
 
 
-def explain(error: OSError, began: bytes, *, ours: bool) -> Failure:
+def explain(error: OSError, began: bytes, *, ours: bool, is_answered: bool) -> Failure:
     """Return why a handshake failed.
 
     Args:
         error: what it raised.
         began: what the client began with.
         ours: whether the certificate is of our authority.
+        is_answered: whether the client was sent anything but an alert.
     """
-    if began and began[:1] != HANDSHAKE:
-        line = began.partition(b"\n")[0].rstrip(b"\r").decode("latin-1")
-        return Failure(f"no TLS: it began with {shorten(line)}", "the URL begins with https://")
-    if isinstance(error, ssl.SSLError):
+    is_late = isinstance(error, ConnectionAbortedError) and error.errno is None  # the loop's own
+    if not is_answered and not _is_tls(began):
+        failure = _explain_no_tls(began)
+    elif isinstance(error, ssl.SSLError):
         return _explain_tls(error, ours=ours)
-    if isinstance(error, ConnectionAbortedError) and error.errno is None:  # the loop's own
-        return Failure("the client did not finish the handshake in time")
-    was_reset = error.errno is not None
+    elif is_late:
+        failure = Failure("the client did not finish the handshake in time")
+    else:
+        failure = _explain_leaving(began, ours=ours, is_answered=is_answered)
+    if is_late or isinstance(error, ssl.SSLError):
+        return failure
+    return failure._replace(by="client", was_reset=error.errno is not None)
+
+
+def _is_tls(began: bytes) -> bool:
+    """Tell whether it may be a record of TLS (RFC 8446 §5.1): its type, then major version 3."""
+    return not began or (began[0] in _RECORDS and began[1:2] in (b"", b"\x03"))
+
+
+def _explain_no_tls(began: bytes) -> Failure:
+    if began[0] & 0x80 and began[2:5] in _SSL_2:
+        return Failure(
+            "no TLS: it began with a hello of SSL 2.0", "let the client speak TLS 1.2 or newer"
+        )
+    line = began.partition(b"\n")[0].rstrip(b"\r").decode("latin-1")
+    return Failure(f"no TLS: it began with {shorten(line)}", "the URL begins with https://")
+
+
+def _explain_leaving(began: bytes, *, ours: bool, is_answered: bool) -> Failure:
     if not began:
-        return Failure("the client left before it began", by="client", was_reset=was_reset)
+        return Failure("the client left before it began")
+    if not is_answered:
+        return Failure(f"the client left after {count(len(began), 'byte')} of its first message")
     # Those of asyncio refuse a certificate so: it drops their alerts too.
     hint = _TRUST_US if ours else _TRUST_YOURS
-    return Failure("the client left when it had the certificate", hint, "client", was_reset)
+    return Failure("the client left when it had the certificate", hint)
 
 
 def _explain_tls(error: ssl.SSLError, *, ours: bool) -> Failure:

@@ -93,7 +93,7 @@ class Handshake:
         if kit is not None and kit.has_faults and await wait_for_hello(attempt.raw):
             record.tls_fault = kit.take_fault()
         if record.tls_fault is not None and is_played(record.tls_fault):
-            await play(record.tls_fault, attempt.twin, record)
+            await play(record.tls_fault, attempt.twin, record, attempt.began)
             return
         attempt.make_current()
         context = self._context if record.tls_fault is None else self._faulty_context

@@ -50,13 +50,21 @@ async def wait_for_hello(raw: socket.socket) -> bool:
     return first == HANDSHAKE
 
 
-async def play(fault: TlsFault, raw: socket.socket, record: ConnectionRecord) -> None:
+async def play(
+    fault: TlsFault, raw: socket.socket, record: ConnectionRecord, came: bytearray
+) -> None:
     """Do to a client what the fault says, once it has sent its ClientHello.
+
+    Args:
+        fault: what to play.
+        raw: the connection.
+        record: what is known of it.
+        came: takes what the client sends until then.
 
     Raises:
         OSError: it left before that.
     """
-    await _read_hello(raw)
+    await _read_hello(raw, came)
     record.handshake_error = f"fault: {fault}"
     if fault.word == "handshake_reset":
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
@@ -87,9 +95,8 @@ def _old_hello() -> bytes:
     return b"\x16\x03\x02" + len(message).to_bytes(2) + message
 
 
-async def _read_hello(raw: socket.socket) -> None:
+async def _read_hello(raw: socket.socket, came: bytearray) -> None:
     """Read the first record of a client (RFC 8446 §5.1): nothing unread turns our end to a RST."""
-    came = b""
     while len(came) < 5 or len(came) < 5 + int.from_bytes(came[3:5]):
         part = await asyncio.get_running_loop().sock_recv(raw, 65536)
         if not part:
