@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import socket
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -258,3 +259,22 @@ async def test_a_body_that_takes_longer_than_the_timeout_is_waited_for() -> None
         assert await far.reader.readexactly(2) == b"ab"
         await far.send(ANSWER)
         assert (await client.answer())[1] == b"hi"
+
+
+def own_address() -> str:
+    """Return an address of this machine that is none of its loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked, suppress(OSError):
+        asked.connect(("192.0.2.254", 9))  # nothing is sent: it is a datagram's socket
+        if not (address := asked.getsockname()[0]).startswith("127."):
+            return str(address)
+    pytest.skip("this machine has no other address")
+
+
+@pytest.mark.parametrize("method", ["CONNECT", "GET"])
+async def test_a_proxy_for_everyone_knows_itself_by_every_address(method: str) -> None:
+    async with start_proxy(host="0.0.0.0") as proxy, connect(proxy.url) as client:
+        place = f"{own_address()}:{proxy.url.port}"
+        target = place if method == "CONNECT" else f"http://{place}/"
+        await client.send(f"{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        head, _ = await client.answer()
+        assert head.startswith(b"HTTP/1.1 421 ")
