@@ -158,7 +158,7 @@ async def test_an_answer_may_have_many_headers() -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"SSH-2.0-OpenSSH\r\n", "http://TARGET/ answered what is no HTTP: Bad status line: "),
+        (b"SSH-2.0-OpenSSH\r\n", "http://TARGET/ answered what is no HTTP: "),
         (b"", "http://TARGET/ broke off before it answered: ServerDisconnectedError"),
         (
             b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
