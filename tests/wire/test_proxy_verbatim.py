@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import socket
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -157,7 +158,7 @@ async def test_an_answer_may_have_many_headers() -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"SSH-2.0-OpenSSH\r\n", "http://TARGET/ answered what is no HTTP: Bad status line: "),
+        (b"SSH-2.0-OpenSSH\r\n", "http://TARGET/ answered what is no HTTP: "),
         (b"", "http://TARGET/ broke off before it answered: ServerDisconnectedError"),
         (
             b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
@@ -258,3 +259,22 @@ async def test_a_body_that_takes_longer_than_the_timeout_is_waited_for() -> None
         assert await far.reader.readexactly(2) == b"ab"
         await far.send(ANSWER)
         assert (await client.answer())[1] == b"hi"
+
+
+def own_address() -> str:
+    """Return an address of this machine that is none of its loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked, suppress(OSError):
+        asked.connect(("192.0.2.254", 9))  # nothing is sent: it is a datagram's socket
+        if not (address := asked.getsockname()[0]).startswith("127."):
+            return str(address)
+    pytest.skip("this machine has no other address")
+
+
+@pytest.mark.parametrize("method", ["CONNECT", "GET"])
+async def test_a_proxy_for_everyone_knows_itself_by_every_address(method: str) -> None:
+    async with start_proxy(host="0.0.0.0") as proxy, connect(proxy.url) as client:
+        place = f"{own_address()}:{proxy.url.port}"
+        target = place if method == "CONNECT" else f"http://{place}/"
+        await client.send(f"{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        head, _ = await client.answer()
+        assert head.startswith(b"HTTP/1.1 421 ")

@@ -49,6 +49,7 @@ class Admission:
         auth: login and password that a client must send; None asks for none.
         doors: where the hosts are that are listed; None lists none.
         unlisted: what is done for other hosts.
+        everywhere: whether the proxy listens at every address of this machine.
     """
 
     def __init__(
@@ -57,11 +58,14 @@ class Admission:
         auth: tuple[str, str] | None,
         doors: Doors | None,
         unlisted: Unlisted,
+        *,
+        everywhere: bool,
     ) -> None:
         self._origin = origin
         self._credentials = () if auth is None else _basic(*auth)
         self._doors = doors
         self._unlisted = unlisted
+        self._everywhere = everywhere
 
     def admit(self, request: MockRequest) -> Errand | Refusal:
         """Return what is to be done for a request, or why not."""
@@ -73,7 +77,7 @@ class Admission:
             host, port, asked = self._read(request)
         except ValueError as error:
             return Refusal(400, str(error))
-        if is_same(host, port, self._origin()):
+        if self._is_itself(host, port):
             shown = _show(request.raw_path)
             return Refusal(421, f"{shown} is the proxy itself; it forwards to other servers only")
         door = None if self._doors is None else self._doors.find(host, port)
@@ -86,6 +90,9 @@ class Admission:
             f"{host}:{port} is refused" if self._doors is None else self._doors.refusal(host, port)
         )
         return Refusal(403, f'{why}; unlisted="tunnel" would let it pass')
+
+    def _is_itself(self, host: str, port: int | None) -> bool:
+        return is_same(host, port, self._origin(), everywhere=self._everywhere)
 
     def _is_known(self, given: bytes) -> bool:
         scheme, _, rest = given.partition(b" ")  # written in any case (RFC 9110 §11.1)
@@ -128,7 +135,7 @@ class Admission:
             is_listed = self._doors.find(url.raw_host or "", url.port or 0) is not None
         except ValueError:
             return None
-        if not url.raw_host or is_same(url.raw_host, url.port, self._origin()):
+        if not url.raw_host or self._is_itself(url.raw_host, url.port):
             return None
         return url if is_listed or self._unlisted == "refuse" else None
 

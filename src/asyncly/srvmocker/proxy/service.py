@@ -127,13 +127,16 @@ class MockProxyService(Host):
         self._unlisted: Unlisted = check_unlisted(unlisted, intercepts=intercept is not None)
         self._auth = check_auth(auth)
         self._timeout = timeout
+        self._everywhere = host in ("0.0.0.0", "::")  # noqa: S104 - it is asked for
         self._doorkeeper = None if intercept is None else Doorkeeper(intercept)
         listener = Listener(host, port, Tls(), also_plain=True, local_only=intercept is not None)
         super().__init__(listener, Journal(journal_limit))
 
     def _make_serving(self) -> Serving:
         doors = None if self._doorkeeper is None else self._doorkeeper.doors
-        admission = Admission(self._origin, self._auth, doors, self._unlisted)
+        admission = Admission(
+            self._origin, self._auth, doors, self._unlisted, everywhere=self._everywhere
+        )
         forwarder = Forwarder(self._journal, self._errors, admission, self._timeout)
         loop = asyncio.get_running_loop()
         server = HttpServer(forwarder.handle, forwarder.answer_malformed, self._connections, loop)

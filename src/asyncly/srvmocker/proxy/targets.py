@@ -15,6 +15,8 @@ from ..server.local import address_of
 from ..text import hide_password, shorten
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
     from ..request import RecordedRequest
 
 __all__ = ["check_wish", "explain_target", "is_same", "parse_authority"]
@@ -44,8 +46,15 @@ def parse_authority(target: str) -> tuple[str, int]:
     return name, int(port)
 
 
-def is_same(host: str | None, port: int | None, here: URL) -> bool:
-    """Tell whether a target is the proxy itself, by any name of this machine's loopback."""
+def is_same(host: str | None, port: int | None, here: URL, *, everywhere: bool) -> bool:
+    """Tell whether a target is the proxy itself, by any name of this machine's loopback.
+
+    Args:
+        host: the name or address of the target.
+        port: its port.
+        here: the URL of the proxy.
+        everywhere: whether it listens at every address of this machine.
+    """
     if port != here.port or host is None:
         return False
     if host.lower() in ("localhost", here.host):
@@ -53,7 +62,20 @@ def is_same(host: str | None, port: int | None, here: URL) -> bool:
     with suppress(OSError, ValueError):  # 127.1 and 2130706433 are 127.0.0.1, too
         host = socket.inet_ntoa(socket.inet_aton(host))
     address = address_of(host)
-    return address is not None and (address.is_loopback or address.is_unspecified)
+    if address is None:
+        return False
+    return address.is_loopback or address.is_unspecified or (everywhere and _is_ours(address))
+
+
+def _is_ours(address: IPv4Address | IPv6Address) -> bool:
+    """Tell whether an address is one of this machine: only then it can be bound."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as tried:
+        try:
+            tried.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
 
 
 def check_wish(target: object, method: object) -> None:
