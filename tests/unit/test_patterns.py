@@ -33,6 +33,7 @@ def parse(text: object) -> HostPattern:
         ),
         ("https://*.s3.test", [("a.s3.test", 443)], [("a.s3.test", 80)]),
         ("bücher.test", [("xn--bcher-kva.test", 443)], [("bucher.test", 443)]),
+        ("https://*.Straße.test", [("a.xn--strae-oqa.test", 443)], [("a.strasse.test", 443)]),
         ("10.0.0.5", [("10.0.0.5", 443)], [("10.0.0.6", 443)]),
         ("my_service", [("my_service", 443)], [("my-service", 443)]),
         ("1e100.test", [("1e100.test", 443)], [("1e101.test", 443)]),

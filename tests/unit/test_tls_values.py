@@ -306,9 +306,23 @@ def test_the_values_are_frozen_equal_and_readable() -> None:
 
 
 def test_the_names_are_as_clients_ask_for_them() -> None:
-    given = ["Bücher.example", "*.SHOP.example", "::1", "my_service", "xn--bcher-kva.example"]
+    given = [
+        "Bücher.example",
+        "Straße.example",
+        "*.Faß.example.",
+        "日本語。example",
+        "☃.example",
+        "*.SHOP.example",
+        "::1",
+        "my_service",
+        "xn--bcher-kva.example",
+    ]
     assert Tls(given).hostnames == (
         "xn--bcher-kva.example",
+        "xn--strae-oqa.example",
+        "*.xn--fa-hia.example",
+        "xn--wgv71a119e.example",
+        "xn--n3h.example",
         "*.shop.example",
         "::1",
         "my_service",

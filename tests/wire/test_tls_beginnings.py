@@ -17,7 +17,7 @@ from asyncly.srvmocker.report import count
 
 from .conftest import ROUTES, connect
 from .test_leaving import nothing_is_left
-from .test_tls_failures import TRUST_US
+from .test_tls_failures import TRUST_US, own_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -29,15 +29,15 @@ __all__ = ["nothing_is_left"]  # a fixture: no test here leaves a socket behind
 both_loops = pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 
 
-def hello_of_a_client() -> bytes:
+def hello_of_a_client(name: str) -> bytes:
     shaking, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = ssl.create_default_context().wrap_bio(shaking, sent, server_hostname="127.0.0.1")
+    client = ssl.create_default_context().wrap_bio(shaking, sent, server_hostname=name)
     with suppress(ssl.SSLWantReadError):
         client.do_handshake()
     return sent.read()
 
 
-HELLO = hello_of_a_client()
+HELLO = hello_of_a_client("127.0.0.1")
 HELLO_OF_SSL_2 = bytes.fromhex("802e 01 0301 0015 0000 0010") + bytes(37)
 
 
@@ -133,3 +133,63 @@ async def test_an_alert_in_place_of_a_hello_is_tls() -> None:
     async with start_service(ROUTES, tls=True) as service:
         record = await say(service, bytes.fromhex("15 0301 0002 0228"))
         assert record.handshake_error == "the handshake failed: unexpected message"
+
+
+# --- a name that is not ASCII -----------------------------------------------------------------
+
+NAMES = ["bücher.example".encode(), b"b\xfccher.example", b"\xff", b"xn--\xff.example"]
+ILLEGAL = bytes.fromhex("15 0303 0002 02 2f")
+
+
+def hello_for(name: bytes) -> bytes:
+    plain = "q" * len(name)
+    return hello_of_a_client(plain).replace(plain.encode(), name)
+
+
+def in_small_records(hello: bytes) -> bytes:
+    """Return the same message, nine bytes a record (RFC 8446 §5.1)."""
+    parts = [hello[at : at + 9] for at in range(5, len(hello), 9)]
+    return b"".join(hello[:3] + len(part).to_bytes(2, "big") + part for part in parts)
+
+
+@both_loops
+@pytest.mark.parametrize("security", ["ours", "yours"])
+@pytest.mark.parametrize("cut", [lambda hello: hello, in_small_records], ids=["one", "many"])
+def test_a_name_that_is_not_ascii_is_refused_and_nothing_is_printed(
+    run: Callable[[Coroutine[Any, Any, None]], None],
+    security: str,
+    cut: Callable[[bytes], bytes],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[str | None] = []
+    context = own_context(sni_callback=lambda _, name, __: asked.append(name))
+
+    async def main() -> None:
+        options: Any = {"tls": True} if security == "ours" else {"ssl_context": context}
+        async with start_service(ROUTES, **options) as service:
+            for name in NAMES:
+                async with connect(service.url) as raw:
+                    await raw.send(cut(hello_for(name)))
+                    assert await raw.rest() == ILLEGAL
+                record = await service.connections[-1].closed()
+                assert record.handshake_error == (
+                    f"the client asked for a name that is not ASCII: {name!r}"
+                )
+                assert record.handshake_hint == "let the client encode the name (IDNA)"
+                assert (record.closed_by, record.was_reset) == ("server", False)
+            async with connect(service.url) as raw:
+                await raw.send(cut(hello_for(b"a.example")))
+                assert await raw.reader.readexactly(3) == b"\x16\x03\x03"
+        assert asked == ([] if security == "ours" else ["a.example"])
+
+    run(main())
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_who_looks_at_no_name_serves_any() -> None:
+    async with (
+        start_service(ROUTES, ssl_context=own_context()) as service,
+        connect(service.url) as raw,
+    ):
+        await raw.send(hello_for(b"\xff"))
+        assert await raw.reader.readexactly(3) == b"\x16\x03\x03"

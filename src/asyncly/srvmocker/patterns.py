@@ -10,7 +10,7 @@ from yarl import URL
 
 from .text import shorten
 
-__all__ = ["HostPattern", "check_overlaps"]
+__all__ = ["HostPattern", "check_overlaps", "encode_name"]
 
 _PORTS = {"https": 443, "http": 80}
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -18,6 +18,18 @@ _NAME = re.compile(rf"({_LABEL}\.)*(?![0-9.]+$){_LABEL}")
 """RFC 1123 §2.1, and the underscore that is met all the same; numbers alone are an address."""
 _LONGEST = 253
 _FORMS = "a host such as 'api.github.com' or '*.example.com', or an origin such as 'https://host'"
+
+
+def encode_name(name: str) -> str:
+    """Return a name as most clients ask for it: in lower case, IDNA-encoded.
+
+    yarl, and so aiohttp, encodes as httpx and requests do, by IDNA 2008 (RFC 5891). Python's own
+    codec is that of 2003, for which "straße.de" is "strasse.de": another host.
+
+    Raises:
+        ValueError: no name may be so.
+    """
+    return URL.build(scheme="https", host=name).raw_host or ""
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import socket
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..patterns import encode_name
 from .replacing import replaced
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ def _find(find: Find, host: Any, port: Any) -> tuple[str, int] | None:
 
 
 def _name(host: Any) -> str | None:
-    """Return a host as patterns know it: text, in punycode; None if it is no name."""
+    """Return a host as patterns know it: text, in punycode; None if it is no name.
+
+    Who hands a name over that is not encoded gets that of Python's own codec, as without us, and
+    `ssl` asks for the same one: IDNA 2003.
+    """
     try:
         if isinstance(host, bytes | bytearray):
             return host.decode("ascii")
@@ -104,7 +109,7 @@ def anyio_redirected(find: Find) -> AbstractContextManager[None]:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def connect_tcp(remote_host: Any, remote_port: int, **options: Any) -> Any:
-            door = find(str(remote_host), remote_port)
+            door = find(_encoded(str(remote_host)), remote_port)
             if door is None:
                 return await original(remote_host, remote_port, **options)
             if options.get("tls") or options.get("ssl_context"):
@@ -114,6 +119,13 @@ def anyio_redirected(find: Find) -> AbstractContextManager[None]:
         return connect_tcp
 
     return replaced(anyio, "connect_tcp", make)
+
+
+def _encoded(host: str) -> str:
+    """Return a host as anyio encodes it: by IDNA 2008."""
+    with suppress(ValueError):
+        return host if host.isascii() else encode_name(host)
+    return host
 
 
 def uvloop_redirected(find: Find) -> AbstractContextManager[None]:

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from ..responses.steps import NO_LINGER
-from .failures import CUT, Failure, explain
+from .failures import CUT, Failure, check_name, explain
 from .played import drain
 
 if TYPE_CHECKING:
@@ -71,9 +71,22 @@ class Attempt:
         _current.set(self)
 
     def watch(
-        self, shaking: ssl.SSLObject, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO
+        self,
+        shaking: ssl.SSLObject,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        *,
+        asks_for_name: bool,
     ) -> None:
-        """See what comes first, how it ends, and send the alert that ends it."""
+        """See what comes first, how it ends, and send the alert that ends it.
+
+        Args:
+            shaking: the handshake.
+            incoming: what the client sends.
+            outgoing: what it is sent.
+            asks_for_name: whether the name that it asks for is handed to a function. Python
+                prints an error where that is not ASCII, before the function is asked.
+        """
         shake = shaking.do_handshake
 
         def do_handshake() -> None:
@@ -82,6 +95,8 @@ class Attempt:
                 incoming.write(came)
                 self.began += came
             try:
+                if asks_for_name and not self._is_answered:
+                    check_name(bytes(self.began), outgoing)
                 shake()
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 self._is_answered = self._is_answered or outgoing.pending > 0
@@ -170,5 +185,6 @@ class WatchedContext(ssl.SSLContext):
     ) -> ssl.SSLObject:
         """Begin a handshake of the other context, and watch it."""
         shaking = self._real.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-        _current.get().watch(shaking, incoming, outgoing)
+        asks = self._real.sni_callback is not None
+        _current.get().watch(shaking, incoming, outgoing, asks_for_name=asks)
         return shaking

@@ -8,9 +8,10 @@ from typing import Literal, NamedTuple
 
 from ..report import count
 from ..text import shorten
-from ..tls.alerts import ALERTS, alert_name
+from ..tls.alerts import ALERTS, alert_name, alert_record
+from ..tls.hello import asked_name
 
-__all__ = ["CUT", "Failure", "explain"]
+__all__ = ["CUT", "Failure", "check_name", "explain"]
 
 CUT = "the service stopped, or went down, within the handshake"
 
@@ -36,6 +37,26 @@ class Failure(NamedTuple):
     was_reset: bool = False
 
 
+class _NameError(ssl.SSLError):
+    """A client asks for a name that is none; the text is that name."""
+
+
+def check_name(began: bytes, outgoing: ssl.MemoryBIO) -> None:
+    """Refuse a client that asks for a name that is not ASCII, as RFC 6066 §3 wants it.
+
+    Args:
+        began: what it has sent.
+        outgoing: takes the alert.
+
+    Raises:
+        ssl.SSLError: it does.
+    """
+    name = asked_name(began)
+    if not name.isascii():
+        outgoing.write(alert_record(ALERTS["illegal_parameter"]))
+        raise _NameError(ssl.SSLErrorNumber.SSL_ERROR_SSL, shorten(name))
+
+
 def explain(error: OSError, began: bytes, *, ours: bool, is_answered: bool) -> Failure:
     """Return why a handshake failed.
 
@@ -48,6 +69,11 @@ def explain(error: OSError, began: bytes, *, ours: bool, is_answered: bool) -> F
     is_late = isinstance(error, ConnectionAbortedError) and error.errno is None  # the loop's own
     if not is_answered and not _is_tls(began):
         failure = _explain_no_tls(began)
+    elif isinstance(error, _NameError):
+        failure = Failure(
+            f"the client asked for a name that is not ASCII: {error.strerror}",
+            "let the client encode the name (IDNA)",
+        )
     elif isinstance(error, ssl.SSLError):
         return _explain_tls(error, ours=ours)
     elif is_late:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
+from ..patterns import encode_name
 from ..text import shorten
 from .alerts import alert_name, alert_number
 
@@ -19,7 +20,7 @@ _Version: TypeAlias = ssl.TLSVersion | Literal["1.2", "1.3"]
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _SHOWN = {version: text for text, version in _VERSIONS.items()}
-_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _ALERT = "alert"
 
 
@@ -220,8 +221,8 @@ def _check_name(name: object) -> str:
         pass
     wild, bare = ("*.", name[2:]) if name.startswith("*.") else ("", name)
     try:
-        known = bare.encode("idna").decode().lower().removesuffix(".")
-    except UnicodeError:
+        known = encode_name(bare).removesuffix(".")
+    except ValueError:
         known = ""
     if not _NAME.fullmatch(known):
         raise ValueError(
