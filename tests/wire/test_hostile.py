@@ -23,6 +23,7 @@ from asyncly.srvmocker import (
 )
 from asyncly.srvmocker.report import render_trouble
 
+from ..versions import AIOHTTP
 from .conftest import connect
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ async def test_a_path_with_one_handler_on_many_routes_is_named_in_short() -> Non
 
 
 async def _answer_to(service: Host, data: bytes) -> tuple[bytes, bytes]:
-    async with connect(service.url) as raw:
+    async with asyncio.timeout(5), connect(service.url) as raw:
         await raw.send(data)
         head, _, body = (await raw.rest()).partition(b"\r\n\r\n")
         return head, body
@@ -189,12 +190,15 @@ async def _answer_to(service: Host, data: bytes) -> tuple[bytes, bytes]:
 async def test_a_request_without_any_header_needs_none_in_http_1_0(
     service: MockService, version: bytes
 ) -> None:
-    head, _ = await _answer_to(service, b"GET /fact HTTP/%b\r\n\r\n" % version)
-    assert head.startswith(b"HTTP/1.0 200" if version == b"1.0" else b"HTTP/1.0 400")
+    refused = version == b"1.1" and AIOHTTP >= (3, 14)  # RFC 9112 §3.2
+    async with asyncio.timeout(5), connect(service.url) as raw:
+        await raw.send(b"GET /fact HTTP/%b\r\n\r\n" % version)
+        head, _ = await raw.answer()
+    assert head.split()[1] == (b"400" if refused else b"200")
     (exchange,) = service.exchanges
     assert exchange.request.path == "/fact"
     assert len(exchange.request.headers) == 0
-    if version == b"1.1":  # RFC 9112 §3.2
+    if refused:
         assert exchange.outcome == "400, malformed: Missing 'Host' header in request."
 
 
@@ -359,6 +363,9 @@ async def test_a_host_that_can_be_decoded_by_nobody(service: MockService, target
 
 async def test_a_target_that_cannot_be_one_is_named(service: MockService) -> None:
     head, body = await _answer_to(service, GET % b"*")
+    if AIOHTTP < (3, 14, 4):  # it takes it for a path, which no route has
+        assert head.startswith(b"HTTP/1.1 404")
+        return
     assert head.startswith(b"HTTP/1.0 400")
     assert body.startswith(
         b"400: this is no HTTP/1.1 request: '*' cannot be the target of this method\n"

@@ -50,10 +50,14 @@ async def main():
         print(await answer.text())
 asyncio.run(main())
 """,
+    # Its client for threads reads and writes at once, and under TLS rarely loses its own request.
     "websockets": """
-from websockets.sync.client import connect
-with connect(URL.replace("http", "ws").replace("fact", "feed")) as socket:
-    print(socket.recv())
+import asyncio
+from websockets import connect
+async def main():
+    async with connect(URL.replace("http", "ws").replace("fact", "feed")) as socket:
+        print(await socket.recv())
+asyncio.run(main())
 """,
 }
 CLIENTS = ("curl", *PROGRAMS, "node")
