@@ -7,7 +7,7 @@ from typing import Final
 
 from .text import shorten
 
-__all__ = ["check_path", "check_words"]
+__all__ = ["check_name", "check_path", "check_words"]
 
 _METHOD: Final = re.compile(r"[0-9A-Za-z!#$%&'*+\-.^_`|~]+")
 _IF_EMPTY: Final = {
@@ -69,3 +69,21 @@ def check_path(path: str, literal: str) -> None:
         raise ValueError(f"{start} holds a query; match it with match=Match(query={{...}}) instead")
     if "#" in literal:
         raise ValueError(f"{start} holds a fragment, which no client sends: leave it out")
+
+
+def check_name(name: object) -> None:
+    """Refuse what is no handler name, where a test asks for one.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    if isinstance(name, str):
+        return
+    own = getattr(name, "handler_name", None)  # that of a route, or of a record
+    if isinstance(own, str):
+        raise TypeError(f"a handler name is a text, got {shorten(name)}: pass {own!r}")
+    if isinstance(name, list | tuple | set | frozenset):
+        raise TypeError(
+            f"a handler name is a text, got {shorten(name)}: pass one name after the other"
+        )
+    raise TypeError(f"a handler name is a text, the one of its MockRoute, got {shorten(name)}")
