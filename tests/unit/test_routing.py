@@ -181,7 +181,11 @@ def test_what_is_no_route_is_refused() -> None:
             ValueError,
             "the path '/a?b=1' holds a query; match it with match=Match(query={...}) instead",
         ),
-        (("GET", "/a#b", "n"), ValueError, "the path '/a#b' holds a query"),
+        (
+            ("GET", "/a#b", "n"),
+            ValueError,
+            "the path '/a#b' holds a fragment, which no client sends: leave it out",
+        ),
         (("GET", "/{x}?y", "n"), ValueError, "the path '/{x}?y' holds a query"),
         (("GET", "/{x", "n"), ValueError, "'/{x' in the path '/{x' is neither {name} nor"),
         (("GET", "/x}", "n"), ValueError, "'/x}' in the path '/x}' is neither {name} nor"),
@@ -195,7 +199,37 @@ def test_what_is_no_route_is_refused() -> None:
         (("GET", "/{x:(}", "n"), ValueError, "the path '/{x:(}' is no expression: missing )"),
         (("GET", "/{x}/{x}", "n"), ValueError, "the path '/{x}/{x}' is no expression: redefin"),
         (("G T", "/", "n"), ValueError, "'G T' is no HTTP method (RFC 9110 §9.1)"),
-        (("", "/", "n"), TypeError, "method takes a text, got ''"),
+        (
+            ("/fact", "GET", "n"),
+            ValueError,
+            "'/fact' is no HTTP method (RFC 9110 §9.1); it comes first: "
+            "MockRoute('GET', '/fact', ...)",
+        ),
+        (("", "/", "n"), ValueError, "method is empty; write one, or '*' for every method"),
+        (("GET", "", "n"), ValueError, "path is empty; the root is '/'"),
+        (("GET", "/", ""), ValueError, "handler_name is empty; register() needs a name"),
+        (
+            ("GET", "http://127.0.0.1:80/users/{id}", "n"),
+            ValueError,
+            "the path 'http://127.0.0.1:80/users/{id}' holds a host; write the path alone, "
+            "the server has a host of its own: '/users/{id}'",
+        ),
+        (
+            ("GET", "*", "n"),
+            ValueError,
+            "the path '*' must start with a slash; every path is '/{path:.*}'",
+        ),
+        (
+            (["GET", "POST"], "/", "n"),
+            TypeError,
+            "method takes a text, got ['GET', 'POST']; declare a route for each method, "
+            "or '*' for every one",
+        ),
+        (
+            ("GET", re.compile(r"/a/\d+"), "n"),
+            TypeError,
+            "path takes a text, got a pattern; write it behind a name: '/users/{id:[0-9]+}'",
+        ),
         ((b"GET", "/", "n"), TypeError, "method takes a text, got b'GET'"),
         (("GET", 5, "n"), TypeError, "path takes a text, got 5"),
         (("GET", "/", None), TypeError, "handler_name takes a text, got None"),

@@ -99,6 +99,18 @@ async def test_a_request_that_no_match_fits_is_told_what_differed(
     assert service.history[0].handler_name is None
 
 
+@pytest.mark.parametrize("name", ["<id>", "<int:id>", ":id"])
+async def test_a_name_written_as_elsewhere_is_told_how_it_is_written_here(name: str) -> None:
+    async with (
+        start_service([MockRoute("GET", f"/users/{name}", "user")]) as service,
+        aiohttp.ClientSession(service.url) as session,
+        session.get("/users/7") as answer,
+    ):
+        text = await answer.text()
+    line = f"    path: expected '/users/{name}', got '/users/7' (a name is written {{id}})\n"
+    assert line in text
+
+
 async def test_a_wrong_method_is_told_the_right_ones(
     service: MockService, session: aiohttp.ClientSession
 ) -> None:

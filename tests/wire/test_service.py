@@ -125,6 +125,38 @@ async def test_an_unknown_name_never_passes(service: MockService, ask: Any) -> N
         await service.wait_for_call("fcat")
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("/fact", "no route declares the handler name '/fact': it is the path of 'fact'. "),
+        ("GET /fact", "no route declares the handler name 'GET /fact': it is the path of 'fact'. "),
+        (["fact"], "a handler name is a text, got ['fact']: pass one name after the other"),
+        (ROUTES[0], "a handler name is a text, got MockRoute('GET', '/fact', 'fact'): pass 'fact'"),
+        (None, "a handler name is a text, the one of its MockRoute, got None"),
+        (
+            JsonResponse({}),
+            "a handler name is a text, the one of its MockRoute, got JsonResponse(body={}, ",
+        ),
+    ],
+)
+async def test_what_is_no_name_is_told_what_to_pass(
+    service: MockService, name: Any, text: str
+) -> None:
+    def register(name: Any) -> None:
+        service.register(name, JsonResponse({}))
+
+    wait = service.wait_for_call
+    for ask in (register, service.last_call, service.assert_called_in_order, wait):
+        with pytest.raises((TypeError, UnknownHandlerError)) as caught:
+            ask(name)
+        assert str(caught.value).startswith(text)
+
+
+async def test_an_order_of_nothing_is_no_expectation(service: MockService) -> None:
+    with pytest.raises(TypeError, match="assert_called_in_order takes handler names, got none"):
+        service.assert_called_in_order()
+
+
 async def test_times_counts_the_calls_that_fit(
     service: MockService, session: aiohttp.ClientSession
 ) -> None:

@@ -45,19 +45,26 @@ class UnknownHandlerError(SrvMockerError, LookupError):
     """A handler name that no route declares was registered or asked for.
 
     The nearest declared name is in the message, so a typo is seen at once.
+
+    Args:
+        name: what was asked for.
+        declared: the names that there are.
+        owners: those of the routes whose path was given in place of a name.
     """
 
-    def __init__(self, name: object, declared: Iterable[str]) -> None:
+    def __init__(self, name: str, declared: Iterable[str], owners: Iterable[str] = ()) -> None:
         self.name = name
         self.declared = tuple(sorted(set(declared)))
-        near = get_close_matches(name, self.declared, n=1) if isinstance(name, str) else []
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        near = get_close_matches(name, self.declared, n=1)
+        hint = f". Did you mean {near[0]!r}?" if near else "."
+        if path_of := " and ".join(map(repr, dict.fromkeys(owners))):
+            hint = f": it is the path of {path_of}."
         known = ", ".join(map(repr, self.declared[:_SHOWN])) or "none"
         if len(self.declared) > _SHOWN:
             known += f" and {len(self.declared) - _SHOWN} more"
         super().__init__(
-            f"no route declares the handler name {name!r}.{hint} "
-            f"Declared: {known}. Every handler needs a MockRoute in start_service(routes)."
+            f"no route declares the handler name {name!r}{hint} Declared: {known}. "
+            "Every handler needs a MockRoute, in start_service(routes) or the fixture mock_routes."
         )
 
 

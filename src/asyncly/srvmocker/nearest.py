@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import SequenceMatcher
 from heapq import nlargest
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +25,8 @@ _COMPARED = 100
 """Characters of a path that are compared: the time grows with their square."""
 _SCANNED = 200
 """Routes or exchanges that are compared in full; of more, those that look most alike."""
+_FOREIGN_NAME = re.compile(r"/(?:<(?:\w+:)?(\w+)>|:(\w+))(?=/|$)")
+"""A name as other frameworks write it: `<id>`, `<int:id>`, `:id`. Here it is a literal."""
 
 
 class Near(NamedTuple):
@@ -40,12 +43,18 @@ def explain_route(route: MockRoute, request: RecordedRequest) -> tuple[Mismatch,
     method = route.method.upper()
     params = route.template.match(request.url.path_safe)
     if params is None:
-        found.append(Mismatch("path", route.path, request.path))
+        found.append(Mismatch("path", route.path, request.path, _name_syntax(route.path)))
     if method not in ("*", request.method):  # the rest was said of another kind of request
         found.append(Mismatch("method", method, request.method))
     elif route.match is not None:
         found += route.match.explain(request.routed(None, params or {}))
     return tuple(found)
+
+
+def _name_syntax(path: str) -> str:
+    """Say how a name is written, where one is written as other frameworks do."""
+    foreign = _FOREIGN_NAME.search(path)
+    return f"a name is written {{{foreign[1] or foreign[2]}}}" if foreign else ""
 
 
 def nearest_routes(
@@ -99,11 +108,13 @@ def _likeness(route: MockRoute, request: RecordedRequest) -> float:
 
 def _filled(template: str, path: str) -> str:
     """Fill the names of a template with the segments of a path, so that only slips differ."""
-    if "{" not in template:
-        return template
     given = path.split("/")
     segments = template.split("/")
     return "/".join(
-        given[index] if "{" in segment and index < len(given) else segment
+        given[index] if _is_name(segment) and index < len(given) else segment
         for index, segment in enumerate(segments)
     )
+
+
+def _is_name(segment: str) -> bool:
+    return "{" in segment or segment.startswith(("<", ":"))

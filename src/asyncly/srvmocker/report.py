@@ -129,7 +129,9 @@ def render_not_found(
         if len(declared) > _ROUTES:
             lines.append(f"  … and {count(len(declared) - _ROUTES, 'more route')}")
     else:
-        lines.append("no route is declared: start_service got an empty list")
+        lines.append(
+            "no route is declared: start_service(routes), or the fixture mock_routes, is empty"
+        )
     return "\n".join([*lines, "", render_advice(request)]) + "\n"
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from yarl import URL
 
 from .matching import Match
+from .route_checks import check_path, check_words
 from .text import shorten
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "MockRoute", "RouteTable", "Template"]
 
 _ANY_METHOD: Final = "*"
-_METHOD = re.compile(r"[0-9A-Za-z!#$%&'*+\-.^_`|~]+")
 _PART = re.compile(r"(\{[_a-zA-Z][^{}]*(?:\{[^{}]*\}[^{}]*)*\})")
 _NAME = re.compile(r"\{(?P<name>[_a-zA-Z][_a-zA-Z0-9]*)(?::(?P<pattern>.+))?\}")
 _NO_PARAMS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -47,7 +47,7 @@ class MockRoute:
 
     Raises:
         TypeError: an argument is of the wrong type.
-        ValueError: the method or the path cannot be one.
+        ValueError: an argument is empty, or the method or the path cannot be one.
 
     Example:
         >>> MockRoute("GET", "/users/{id}", "user")
@@ -61,17 +61,12 @@ class MockRoute:
     optional: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in ("method", "path", "handler_name"):
-            value = getattr(self, name)
-            if not isinstance(value, str) or not value:
-                raise TypeError(f"MockRoute: {name} takes a text, got {shorten(value)}")
+        check_words(self.method, self.path, self.handler_name)
         if self.match is not None and not isinstance(self.match, Match):
             raise TypeError(
                 f"MockRoute: match takes a Match, got {shorten(self.match)}; "
                 "write Match(json=..., headers=..., query=...)"
             )
-        if not _METHOD.fullmatch(self.method):
-            raise ValueError(f"MockRoute: {self.method!r} is no HTTP method (RFC 9110 §9.1)")
         _ = self.template
 
     @cached_property
@@ -113,17 +108,9 @@ class Template:
         """Parse a route's path.
 
         Raises:
-            ValueError: it does not start with a slash, or a brace or an expression is wrong.
+            ValueError: it is no path, or a brace or an expression is wrong.
         """
-        if not path.startswith("/"):
-            raise ValueError(
-                f"MockRoute: the path {path!r} must start with a slash: {'/' + path!r}"
-            )
-        if set("?#") & set(_PART.sub("", path)):  # within an expression they mean something else
-            raise ValueError(
-                f"MockRoute: the path {path!r} holds a query; "
-                "match it with match=Match(query={...}) instead"
-            )
+        check_path(path, _PART.sub("", path))
         if "{" not in path and "}" not in path:
             literal = _decoded(path)
             return Template(literal, len(literal.rstrip("/")), None, (), None)

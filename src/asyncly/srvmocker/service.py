@@ -13,6 +13,7 @@ from .matching import ANY_REQUEST, UNSET, match_of
 from .nearest import near_exchanges
 from .report import render_missing, render_order, render_routes, render_verdict
 from .responses.base import Registration
+from .route_checks import check_name
 from .routing import RouteTable
 from .server.connection import HttpServer
 from .server.dispatch import Dispatcher
@@ -290,9 +291,12 @@ class MockService(Host):
         """Expect calls of these handlers in this order; others may stand between them.
 
         Raises:
+            TypeError: no name is given: it would always hold.
             AssertionError: they came otherwise; the text shows the order in which they came.
         """
         __tracebackhide__ = True
+        if not handler_names:
+            raise TypeError("assert_called_in_order takes handler names, got none")
         for name in handler_names:
             self._check_name(name)
         calls = [call for call in self.history if call.handler_name is not None]
@@ -386,8 +390,15 @@ class MockService(Host):
     # --- inside -------------------------------------------------------------------------
 
     def _check_name(self, handler_name: str) -> None:
-        if handler_name not in self._table.handler_names:
-            raise UnknownHandlerError(handler_name, self._table.handler_names)
+        if isinstance(handler_name, str) and handler_name in self._table.handler_names:
+            return
+        check_name(handler_name)
+        owners = [
+            route.handler_name
+            for route in self._table.routes
+            if handler_name in (route.path, str(route))
+        ]
+        raise UnknownHandlerError(handler_name, self._table.handler_names, owners)
 
     def _routes_of(self, handler_name: str) -> list[MockRoute]:
         return [route for route in self._table.routes if route.handler_name == handler_name]
