@@ -165,16 +165,24 @@ async def test_a_program_that_asks_for_another_host_reads_why_it_is_refused(clie
         assert service.history == ()
 
 
-@pytest.mark.parametrize("client", ["requests", "curl", "node"])
+@pytest.mark.parametrize(
+    ("client", "variable"),
+    [
+        ("requests", "SSL_CERT_FILE"),
+        ("requests", "REQUESTS_CA_BUNDLE"),
+        ("curl", "CURL_CA_BUNDLE"),
+        ("node", "SSL_CERT_FILE"),
+    ],
+)
 async def test_a_program_trusts_whom_it_trusted_where_other_hosts_pass(
-    client: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: str, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other host has a certificate of another authority, which this machine trusts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     another = trustme.CA()
     another.issue_cert("localhost").configure_cert(context)
     another.cert_pem.write_to_path(str(tmp_path / "trusted.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+    monkeypatch.setenv(variable, str(tmp_path / "trusted.pem"))
     async with (
         start_service([MockRoute("GET", "/fact", "fact")], ssl_context=context) as other,
         intercepting(unlisted="tunnel") as (_, proxy),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import stat
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -98,6 +101,96 @@ def test_what_a_child_of_multiprocessing_makes_is_removed_too(tmp_path: Path) ->
     (path,) = run(code, tmp_path)
     assert Path(path).is_relative_to(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+LIVING = """
+import sys
+from asyncly.srvmocker.tls import authority
+print(authority().client_cert_pem, flush=True)
+{}
+sys.stdin.read()
+"""
+FORKS = "import os; pid = os.fork(); print(pid, flush=True) if pid else None"
+
+
+@contextmanager
+def living(temporary: Path, before_the_end: str = "") -> Iterator[tuple[Path, Any]]:
+    """Give the directory of a process that lives until it is killed."""
+    with subprocess.Popen(
+        [sys.executable, "-c", LIVING.format(before_the_end)],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield Path(process.stdout.readline().strip()).parent, process
+        finally:
+            process.kill()
+
+
+@posix
+def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    with living(tmp_path) as (killed, process), living(tmp_path) as (held, _):
+        process.kill()
+        process.wait()
+        assert list(killed.glob("client-*.pem"))  # a key is in it
+        directory, _ = run(USING, tmp_path)
+        assert list(held.glob("client-*.pem"))
+        assert list(tmp_path.iterdir()) == [held]
+        assert Path(directory) != held
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child_keeps_what_its_killed_parent_left(tmp_path: Path) -> None:
+    with living(tmp_path, FORKS) as (directory, process):
+        child = int(process.stdout.readline())
+        process.kill()
+        process.wait()
+        run(USING, tmp_path)
+        assert list(directory.glob("client-*.pem"))
+        os.kill(child, signal.SIGKILL)
+        process.stdout.read()  # it ends when the child has
+    run(USING, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+def test_nothing_else_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").touch()
+    (tmp_path / "asyncly-tls-link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "asyncly-tls-file").touch()
+    (tmp_path / "asyncly-other").mkdir()
+    (tmp_path / "asyncly-new-one").mkdir()  # its owner is about to lock it
+    before = sorted(tmp_path.rglob("*"))
+    run(USING, tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@posix
+def test_what_is_somebody_elses_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "asyncly-tls-theirs").mkdir()
+    monkeypatch.setattr("os.getuid", lambda: -1)
+    PrivateDirectory().keep("ca", b"content")
+    assert (tmp_path / "asyncly-tls-theirs").is_dir()
+
+
+@posix
+def test_where_nothing_can_be_locked_it_works_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("fcntl.flock", refuse)
+    first, second = (PrivateDirectory().keep("ca", b"content") for _ in range(2))
+    assert Path(first).read_bytes() == Path(second).read_bytes() == b"content"
 
 
 def test_what_is_gone_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,12 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from ..tls.bundle import make_bundle
 from .patched_aiohttp import aiohttp_redirected, aiohttp_trusts
 from .patched_names import anyio_redirected, names_redirected, uvloop_redirected
 from .patched_proxies import PastProxies
 from .patched_urllib import urllib_trusts
-from .trust import environment_trusts, make_bundle
+from .trust import environment_trusts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

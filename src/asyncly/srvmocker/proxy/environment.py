@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ..tls import authority
-from ..tls.private import PrivateDirectory
+from ..tls.bundle import make_bundle
 
 if TYPE_CHECKING:
     from yarl import URL
@@ -19,8 +17,6 @@ _PROXY = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _NO_PROXY = "NO_PROXY"
 _ADDED = "NODE_EXTRA_CA_CERTS"
 """Names certificates that are trusted besides others; all the rest replaces them."""
-
-_files = PrivateDirectory()
 
 
 def proxy_env(
@@ -45,14 +41,7 @@ def proxy_env(
     if intercepts:
         trust = authority().env()
         if passes_on:
-            everyone = _everyone()
+            everyone = make_bundle()
             trust = {name: path if name == _ADDED else everyone for name, path in trust.items()}
         found |= trust
     return found
-
-
-def _everyone() -> str:
-    """Return the path of a file with our authority and all that this machine trusts."""
-    known = ssl.create_default_context().get_ca_certs(binary_form=True)
-    ours = Path(authority().ca_pem).read_text()
-    return _files.keep("everyone", (ours + "".join(map(ssl.DER_cert_to_PEM_cert, known))).encode())

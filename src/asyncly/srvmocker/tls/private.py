@@ -1,4 +1,8 @@
-"""A directory for what must be a file: private, and removed at exit."""
+"""A directory for what must be a file: private, and removed at exit.
+
+A process that is killed runs nothing at exit. But the kernel takes back the lock that it held on
+its directory, and by that the next process that makes one knows whose owner is gone.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,21 @@ import os
 import shutil
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["PrivateDirectory"]
+
+_NEW, _LOCKED = "asyncly-new-", "asyncly-tls-"
+"""What the names of directories begin with, before they are locked and from then on."""
 
 
 class PrivateDirectory:
@@ -55,9 +65,37 @@ class PrivateDirectory:
 
     def _make(self) -> Path:
         if self._path is None or not self._path.is_dir():
-            self._path = Path(tempfile.mkdtemp(prefix="asyncly-"))  # it is 0700
+            _remove_abandoned()
+            self._path = _make_locked()
             _remove_at_exit(self._path)
         return self._path
+
+
+def _make_locked() -> Path:
+    """Make a directory and lock it while this process lives, or one that it has forked.
+
+    Nobody closes the descriptor of the lock: the kernel does.
+    """
+    made = Path(tempfile.mkdtemp(prefix=_NEW))  # it is 0700
+    if sys.platform != "win32":
+        with suppress(OSError):  # a system of files without locks
+            fcntl.flock(os.open(made, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return made.rename(made.with_name(_LOCKED + made.name.removeprefix(_NEW)))
+
+
+def _remove_abandoned() -> None:
+    """Remove the directories of this user that no living process holds."""
+    if sys.platform == "win32":
+        return
+    for found in Path(tempfile.gettempdir()).glob(_LOCKED + "*"):
+        with suppress(OSError):  # it is held, or no directory, or somebody else's
+            number = os.open(found, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                if os.fstat(number).st_uid == os.getuid():
+                    fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(found, ignore_errors=True)
+            finally:
+                os.close(number)
 
 
 def _remove_at_exit(path: Path) -> None:
