@@ -139,6 +139,40 @@ def test_an_unknown_marker_argument_is_refused(run: Run) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("strict='no'", "strict= takes True or False, got 'no'"),
+        ("thread=1", "thread= takes True or False, got 1"),
+        ("routes=None", "routes= takes a list of MockRoute objects, got None"),
+        ("routes=MockRoute('GET', '/', 'x')", "routes= takes a list of MockRoute objects, got M*"),
+        ("routes=['/fact']", "routes= takes a list of MockRoute objects, got *'/fact'*"),
+    ],
+)
+def test_a_marker_argument_of_a_wrong_type_is_refused(run: Run, arguments: str, text: str) -> None:
+    mark = f"\n@pytest.mark.mock_service({arguments})\ndef test_it"
+    result = run(UNMATCHED.replace("\ndef test_it", mark))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*UsageError: *::test_it: the marker mock_service: {text}"])
+
+
+def test_routes_that_the_fixture_forgot_to_return_are_named(run: Run) -> None:
+    code = "\n@pytest.fixture\ndef mock_routes():\n    [MockRoute('GET', '/', 'x')]\n"
+    result = run(code + UNMATCHED)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*UsageError: *::test_it: the fixture mock_routes gives a list of *, got None"]
+    )
+
+
+def test_what_to_add_stands_whole_in_the_report(run: Run) -> None:
+    code = "def test_it(mock_service):\n    requests.get(f'{mock_service.url}/fact')\n    assert 0"
+    result = run("import requests\n" + code)
+    result.stdout.fnmatch_lines(
+        ["      MissingResponseError: * before the request: service.register('fact', Json*(...))"]
+    )
+
+
 def test_reports_survive_xdist(run: Run) -> None:
     code = UNMATCHED + "    assert False\n"
     result = run(code, "-n1", plugins=("xdist",))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from asyncly.srvmocker import (
+    CallbackResponse,
+    ContentResponse,
     JsonResponse,
+    LatencyResponse,
     Match,
     MockRoute,
     MockService,
@@ -70,11 +74,43 @@ ROUTE = MockRoute("GET", "/", "x")
         ),
         (
             lambda: TruncatedResponse(b"x", declared_length=wrong("8")),
-            "declared_length takes bytes, got '8'",
+            "declared_length takes a number of bytes, got '8'",
         ),
         (
             lambda: TruncatedResponse(b"", declared_length=True),
-            "declared_length takes bytes, got True",
+            "declared_length takes a number of bytes, got True",
+        ),
+        (
+            lambda: JsonResponse({}, headers=wrong({"X": 1})),
+            "the header 'X' takes a text, got 1; write '1'",
+        ),
+        (
+            lambda: JsonResponse({}, headers=wrong({"X": None})),
+            "the header 'X' takes a text, got None; leave out a header that is not to be sent",
+        ),
+        (
+            lambda: LatencyResponse(wrong(0.5), wrong(JsonResponse({}))),
+            "LatencyResponse takes the response first, then the seconds: "
+            "LatencyResponse(JsonResponse(...), 0.5)",
+        ),
+        (
+            lambda: CallbackResponse(wrong({})),
+            "CallbackResponse takes a function of the request, got {}",
+        ),
+        (
+            lambda: CallbackResponse(wrong(JsonResponse)),
+            "CallbackResponse takes a function of the request, got the class JsonResponse; "
+            "a response needs no function around it",
+        ),
+        (
+            lambda: ContentResponse([], serializer=wrong(json.dumps)),
+            "serializer takes a Serializer, an object with content_type and dumps(value), "
+            "got the function dumps",
+        ),
+        (
+            lambda: ContentResponse([], serializer=wrong(json)),
+            "serializer takes a Serializer, an object with content_type and dumps(value), "
+            f"got {json!r}",
         ),
         (
             lambda: JsonResponse({}, headers={"X": "\ud800"}),

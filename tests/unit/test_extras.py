@@ -22,19 +22,19 @@ EXTRAS = [
         MsgpackResponse({"a": 1}),
         MsgpackSerializer(),
         "msgspec.msgpack",
-        "MsgpackResponse needs the package 'msgspec.msgpack': pip install 'asyncly[msgpack]'",
+        "MessagePack needs the package 'msgspec': pip install 'asyncly[msgpack]'",
     ),
     (
         TomlResponse({"a": 1}),
         TomlSerializer(),
         "tomli_w",
-        "TomlResponse needs the package 'tomli_w': pip install 'asyncly[toml]'",
+        "TOML needs the package 'tomli_w': pip install 'asyncly[toml]'",
     ),
     (
         YamlResponse({"a": 1}),
         YamlSerializer(),
         "yaml",
-        "YamlResponse needs the package 'yaml': pip install 'asyncly[yaml]'",
+        "YAML needs the package 'yaml': pip install 'asyncly[yaml]'",
     ),
 ]
 

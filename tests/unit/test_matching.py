@@ -139,7 +139,7 @@ def test_it_matches(match: Match) -> None:
         ),
         (
             Match(cookies={"other": "x"}),
-            "cookies.other: missing, expected '***' (1 characters, masked)",
+            "cookies.other: missing, expected '***' (1 character, masked)",
         ),
         (
             Match(form={"qty": "2"}),
@@ -153,6 +153,17 @@ def test_it_does_not_match_and_says_why(match: Match, line: str) -> None:
     assert not match.matches(_SENT)
 
 
+@pytest.mark.parametrize("text", ['{"qty":2}', b'{"qty":2}'])
+def test_the_text_of_a_json_body_is_told_that_it_is_parsed(text: str | bytes) -> None:
+    sent = RecordedRequest("POST", "/", body=b'{"qty": 2}')
+    (mismatch,) = Match(json=text).explain(sent)
+    assert str(mismatch) == (
+        f"json: expected {text!r}, got {{'qty': 2}} (json= takes the parsed value; for the text "
+        "as it was sent use body=)"
+    )
+    assert Match(json="qty").matches(RecordedRequest("POST", "/", body=b'"qty"'))
+
+
 def test_a_failing_predicate_is_named() -> None:
     def is_large(request: RecordedRequest) -> bool:
         return len(request.body) > 100
@@ -161,10 +172,13 @@ def test_a_failing_predicate_is_named() -> None:
         raise LookupError("nothing here")
 
     (line,) = lines(Match(predicate=is_large))
-    assert line.startswith("predicate: test_a_failing_predicate_is_named.<locals>.is_large ")
+    assert line.startswith("predicate: the function is_large ")
     assert "returned false for POST /orders/7/A%20b?page=2" in line
     (line,) = lines(Match(predicate=breaks))
-    assert "breaks raised LookupError('nothing here') for POST /orders/7" in line
+    assert (
+        "predicate: the function breaks raised LookupError('nothing here') for POST /orders/7"
+        in line
+    )
 
 
 def test_the_differences_of_all_parts_come_in_the_order_of_the_constructor() -> None:
@@ -391,18 +405,18 @@ def test_it_is_shown_as_it_was_written_without_secrets() -> None:
         predicate=is_new,
     )
     form = "{'photo': FormFile(filename='a.png', content_type='image/png', body=b'\\x89')}"
-    name = "test_it_is_shown_as_it_was_written_without_secrets.<locals>.is_new"
     parts = [
         "json={'a': 1}",
         "headers={'authorization': 'Bearer ***' (13 characters, masked), "
         "'X-Tenant': a match of 'a.*'}",
         "cookies={'session': '***' (6 characters, masked)}",
         f"form={form}",
-        f"predicate={name}",
+        "predicate=is_new",
     ]
     assert repr(match) == f"Match({', '.join(parts)})"
     assert str(match) == "  ".join(parts)
     assert repr(Match()) == "Match()"
+    assert repr(Match(predicate=lambda request: True)) == "Match(predicate=<lambda>)"
     assert str(Match()) == ""
 
 

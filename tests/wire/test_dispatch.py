@@ -99,6 +99,22 @@ async def test_a_request_that_no_match_fits_is_told_what_differed(
     assert service.history[0].handler_name is None
 
 
+async def test_a_response_that_raises_elsewhere_is_shown_by_its_own_line(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    async def parse(request: web.Request) -> object:
+        return await request.json()
+
+    service.register("me", CallbackResponse(parse))
+    async with session.get("/users/me") as answer:
+        text = await answer.text()
+    assert re.search(r"raised at  .*test_dispatch\.py:\d+ in parse\n", text)
+
+    service.register("me", CallbackResponse(lambda request: {1}))
+    async with session.get("/users/me") as answer:
+        assert "raised at" not in await answer.text()  # in none of the user's lines
+
+
 @pytest.mark.parametrize("name", ["<id>", "<int:id>", ":id"])
 async def test_a_name_written_as_elsewhere_is_told_how_it_is_written_here(name: str) -> None:
     async with (

@@ -235,6 +235,40 @@ async def test_a_serializer_that_cannot_work_is_refused(
         service.register("fact", ContentResponse([], serializer=serializer))
 
 
+@pytest.mark.parametrize(
+    ("response", "complaint"),
+    [
+        (TomlResponse([1]), r"TomlResponse: the body cannot be sent as application/toml: .*\[1\]"),
+        (
+            YamlResponse(object()),
+            "YamlResponse: the body cannot be sent as application/yaml: .*cannot",
+        ),
+        (
+            web.Response(),
+            r"an answer of aiohttp can be sent once: "
+            r"CallbackResponse\(lambda request: web\.Response\(\.\.\.\)\) makes one for each",
+        ),
+        ([JsonResponse(1)], r"one after the other is SequenceResponse\(\[\.\.\.\]\)"),
+        ([1], r"wrap data in JsonResponse\(\.\.\.\)"),
+    ],
+)
+async def test_what_cannot_be_sent_is_refused_when_it_is_registered(
+    service: MockService, response: Any, complaint: str
+) -> None:
+    with pytest.raises(TypeError, match=complaint):
+        service.register("fact", response)
+
+
+async def test_a_callback_that_returns_bytes_is_told_what_to_return(
+    service: MockService, session: aiohttp.ClientSession
+) -> None:
+    service.register("fact", CallbackResponse(lambda request: b"Meow."))
+    async with session.get("/fact") as answer:
+        assert "TypeError: the lambda returned b'Meow.': for bytes return RawResponse(...)" in (
+            await answer.text()
+        )
+
+
 async def test_a_serializer_may_return_text(
     service: MockService, session: aiohttp.ClientSession
 ) -> None:

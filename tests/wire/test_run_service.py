@@ -497,5 +497,11 @@ async def test_the_wrong_form_is_told_the_right_one() -> None:
     assert str(caught.value) == (
         f"{running!r} is entered by `with`, without async: it has its own loop"
     )
+    for block, what in ((running, "service"), (run_proxy(), "proxy")):
+        with pytest.raises(AttributeError) as missing:
+            getattr(block, "url")  # noqa: B009 - a type checker refuses it
+        assert str(missing.value) == (
+            f"'url' belongs to what the block gives: `with run_{what}(...) as {what}:`"
+        )
     with pytest.raises(RuntimeError, match="was left already, or never entered"):
         running.__exit__(None, None, None)

@@ -71,7 +71,9 @@ async def test_a_service_is_started_once_at_a_time() -> None:
 
 def test_there_is_no_url_before_the_start() -> None:
     service = MockService(ROUTES)
-    with pytest.raises(RuntimeError, match="no URL before it is started"):
+    with pytest.raises(
+        RuntimeError, match="no URL before it is started: its `with` block starts it"
+    ):
         service.url  # noqa: B018
     assert repr(service) == "<MockService not started, 3 routes, 0 exchanges>"
 

@@ -17,6 +17,7 @@ from .text import (
     describe,
     is_secret,
     mask,
+    name_function,
     quote_error,
     redact,
     shorten,
@@ -39,6 +40,8 @@ class Unset(Enum):
 
 UNSET: Final = Unset.UNSET
 """The default of `json=`: not compared."""
+
+_NO_TEXT = "json= takes the parsed value; for the text as it was sent use body="
 
 _REMEMBERED = 64 * 1024
 """Bytes of a body up to which a match remembers it."""
@@ -176,7 +179,11 @@ class Match:
         if self._json_fits(request):
             return
         try:
-            compare("json", self.json, request.parsed_json(), into)
+            got = request.parsed_json()
+            if isinstance(self.json, str | bytes) and not isinstance(got, str):
+                into.append(Mismatch("json", self.json, got, _NO_TEXT))
+            else:
+                compare("json", self.json, got, into)
         except RecursionError:
             into.append(Mismatch("json", note="the body is nested too deeply to be compared"))
         except ValueError as error:
@@ -224,7 +231,7 @@ class Match:
 
     def _check_predicate(self, request: RecordedRequest, into: list[Mismatch]) -> None:
         assert self.predicate is not None  # noqa: S101 - for the type checker
-        name = getattr(self.predicate, "__qualname__", repr(self.predicate))
+        name = name_function(self.predicate)
         try:
             note = answer_refusal(self.predicate(request), name)
             if note is None:
@@ -251,7 +258,7 @@ class Match:
                 text = _without_secrets(part, value)
                 text = clip(text, 3 * VALUE_LIMIT) if short else text
             elif part == "predicate":
-                text = getattr(value, "__qualname__", repr(value))
+                text = getattr(value, "__qualname__", repr(value)).rpartition("<locals>.")[2]
             else:
                 text = shorten(value) if short else repr(value)
             shown.append(f"{part}={text}")

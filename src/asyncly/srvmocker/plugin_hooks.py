@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,11 +13,12 @@ from .fixtures import Attachments, FixtureProxy, FixtureService
 from .interception import MockNetwork, intercept
 from .report import render_trouble
 from .responses.chance import render_seeds
+from .routing import MockRoute
+from .text import shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from .routing import MockRoute
     from .server.host import Host
     from .service import MockService
 
@@ -41,7 +42,13 @@ def provide_service(
         warning: of what a test that passed did not see; a strict one fails.
     """
     options = _options(request.node)
-    service = FixtureService(options.get("routes", routes), tls=options.get("tls", False))
+    if "routes" in options:
+        routes = _check_routes(
+            request.node, "the marker mock_service: routes= takes", options["routes"]
+        )
+    else:
+        routes = _check_routes(request.node, "the fixture mock_routes gives", routes)
+    service = FixtureService(routes, tls=options.get("tls", False))
     yield from _provide(service, request, options, warning)
 
 
@@ -133,7 +140,7 @@ def _options(item: pytest.Item) -> dict[str, Any]:
     """Return the arguments of the markers on a test, the nearest winning.
 
     Raises:
-        pytest.UsageError: a marker has an argument that there is not.
+        pytest.UsageError: a marker has an argument that there is not, or one of a wrong type.
     """
     options: dict[str, Any] = {}
     for marker in item.iter_markers("mock_service"):
@@ -144,7 +151,28 @@ def _options(item: pytest.Item) -> dict[str, Any]:
                 f"{item.nodeid}: the marker is mock_service({takes}); got {', '.join(unknown)}"
             )
         options = {**marker.kwargs, **options}
+    for name in ("strict", "thread"):
+        if not isinstance(value := options.get(name, False), bool):
+            raise pytest.UsageError(
+                f"{item.nodeid}: the marker mock_service: {name}= takes True or False, "
+                f"got {shorten(value)}"
+            )
     return options
+
+
+def _check_routes(item: pytest.Item, who: str, routes: object) -> tuple[MockRoute, ...]:
+    """Return the routes of a fixture or a marker.
+
+    Raises:
+        pytest.UsageError: they are none; the text says where they come from.
+    """
+    given = tuple(routes) if isinstance(routes, Iterable) else (routes,)
+    found = tuple(one for one in given if isinstance(one, MockRoute))
+    if not isinstance(routes, Iterable) or len(found) < len(given):
+        raise pytest.UsageError(
+            f"{item.nodeid}: {who} a list of MockRoute objects, got {shorten(routes)}"
+        )
+    return found
 
 
 def _is_coroutine_test(item: pytest.Item) -> bool:

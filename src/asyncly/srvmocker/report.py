@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .comparing import ENOUGH
 from .exceptions import BlockedLoopError, BlockedLoopWarning, ServiceThreadError
-from .text import VALUE_LIMIT, clip, describe_error, hide_password, redact, shorten
+from .text import clip, describe_error, hide_password, redact, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,6 +55,8 @@ _NAMED = 5
 _TARGET = 100
 """Characters that a request target may take."""
 _ERROR_LINES = 12
+_ERROR = 240
+"""Characters that the text of an error may take on its line: ours end in what to do."""
 _OF_THE_SERVER = (BlockedLoopError, BlockedLoopWarning, ServiceThreadError)
 
 
@@ -108,7 +110,7 @@ def _error_lines(error: BaseException, request: RecordedRequest) -> list[str]:
     """Return the lines of an expectation that failed; of any other error, one."""
     if isinstance(error, AssertionError):
         return redact(describe_error(error), request.headers).split("\n")[:_ERROR_LINES]
-    return [redact(describe_error(error, VALUE_LIMIT), request.headers).replace("\n", "\\n")]
+    return [redact(describe_error(error, _ERROR), request.headers).replace("\n", "\\n")]
 
 
 def render_not_found(

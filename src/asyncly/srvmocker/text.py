@@ -194,4 +194,5 @@ def mask(value: object) -> str:
         return shorten(value) if describe(value) else f"*** ({type(value).__name__})"
     scheme, space, rest = value.partition(" ")
     shown = f"{scheme} ***" if space and rest and "=" not in scheme else "***"
-    return f"'{shown}' ({len(value)} characters, masked)"
+    unit = "character" if len(value) == 1 else "characters"
+    return f"'{shown}' ({len(value)} {unit}, masked)"

@@ -35,7 +35,7 @@ def run_service(*args: Any, **kwargs: Any) -> AbstractContextManager[MockService
         ...         assert answer.status == 200
         ...     service.assert_called("fact", times=1)
     """
-    return OnThread(MockService(*args, **kwargs))
+    return OnThread(MockService(*args, **kwargs), "run_service")
 
 
 @takes_arguments_of(start_proxy)
@@ -55,4 +55,4 @@ def run_proxy(*args: Any, **kwargs: Any) -> AbstractContextManager[MockProxyServ
         ...     assert answer.status_code == 200
         ...     proxy.assert_called(target=url, times=1)
     """
-    return OnThread(MockProxyService(*args, **kwargs))
+    return OnThread(MockProxyService(*args, **kwargs), "run_proxy")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aiohttp import web
+
 from ..exceptions import SrvMockerError
 from ..text import name_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from aiohttp import web
 
     from ..journal import Exchange, Journal
     from .canned import Canned
@@ -188,6 +188,15 @@ def check_response(response: object, where: str) -> None:
         return
     if isinstance(response, type) and issubclass(response, BaseMockResponse):
         hint = f"that is the class; make one: {response.__name__}(...)"
+    elif isinstance(response, web.StreamResponse):
+        hint = (
+            "an answer of aiohttp can be sent once: "
+            "CallbackResponse(lambda request: web.Response(...)) makes one for each request"
+        )
+    elif isinstance(response, list | tuple) and any(
+        isinstance(element, BaseMockResponse) for element in response
+    ):
+        hint = "one after the other is SequenceResponse([...])"
     elif callable(response):
         hint = "wrap a function in CallbackResponse(...)"
     else:

@@ -37,10 +37,14 @@ class CallbackResponse(BaseMockResponse):
     callback: Callable[[web.Request], Any]
 
     def __post_init__(self) -> None:
-        if not callable(self.callback):
+        takes = "CallbackResponse takes a function of the request, got"
+        if isinstance(self.callback, type) and issubclass(self.callback, BaseMockResponse):
             raise TypeError(
-                f"CallbackResponse takes a function of the request, got {shorten(self.callback)}"
+                f"{takes} the class {self.callback.__name__}; "
+                "a response needs no function around it"
             )
+        if not callable(self.callback):
+            raise TypeError(f"{takes} {shorten(self.callback)}")
 
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Call the function and send what it returned.
@@ -59,5 +63,10 @@ class CallbackResponse(BaseMockResponse):
             raise TypeError(
                 f"{name_function(self.callback)} returned None: return a response or data; "
                 "for the JSON null return JsonResponse(None)"
+            )
+        if isinstance(result, bytes | bytearray):
+            raise TypeError(
+                f"{name_function(self.callback)} returned {shorten(result)}: "
+                "for bytes return RawResponse(...)"
             )
         return await JsonResponse(result).response(request)

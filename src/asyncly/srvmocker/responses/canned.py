@@ -160,9 +160,9 @@ def check_headers(headers: Headers | None) -> CIMultiDict[str]:
         raise TypeError(f"headers takes a dict or pairs of texts, got {shorten(headers)}") from None
     for name, value in checked.items():
         if not isinstance(value, str):
-            raise TypeError(
-                f"the header {name!r} takes a text, got {shorten(value)}; write {str(value)!r}"
-            )
+            way_out = "leave out a header that is not to be sent"
+            way_out = way_out if value is None else f"write {str(value)!r}"
+            raise TypeError(f"the header {name!r} takes a text, got {shorten(value)}; {way_out}")
         if not _TOKEN.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a header (RFC 9110 §5.1)")
         if not value.isascii():

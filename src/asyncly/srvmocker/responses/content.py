@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import web
 
-from ..text import shorten
+from ..text import name_function, shorten
 from .base import BaseMockResponse
 from .canned import Canned, Headers, check_headers, check_status
 
@@ -50,7 +50,9 @@ class SerializedResponse(BaseMockResponse):
         """The bytes of the body, made once: what is done to `body` later is not sent."""
         try:
             return self._encode()
-        except (TypeError, ValueError, OverflowError) as error:
+        except ImportError:
+            raise
+        except Exception as error:  # each format has errors of its own
             raise TypeError(
                 f"{type(self).__name__}: the body cannot be sent as {self._content_type}: "
                 f"{error}; it is {shorten(self.body)}"
@@ -120,6 +122,12 @@ class ContentResponse(SerializedResponse):
         if isinstance(self.serializer, type):
             name = self.serializer.__name__
             raise TypeError(f"serializer takes an object, got the class {name}: write {name}()")
+        makes = self.serializer
+        if makes is not None and not (hasattr(makes, "dumps") and hasattr(makes, "content_type")):
+            raise TypeError(
+                "serializer takes a Serializer, an object with content_type and dumps(value), "
+                f"got {name_function(makes)}"
+            )
 
     def _encode(self) -> bytes:
         return encode_raw(self.body) if self.serializer is None else super()._encode()

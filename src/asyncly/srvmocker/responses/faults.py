@@ -92,7 +92,9 @@ class TruncatedResponse(ScriptedResponse):
         if self.declared_length is None:
             return
         if isinstance(self.declared_length, bool) or not isinstance(self.declared_length, int):
-            raise TypeError(f"declared_length takes bytes, got {shorten(self.declared_length)}")
+            raise TypeError(
+                f"declared_length takes a number of bytes, got {shorten(self.declared_length)}"
+            )
         if self.declared_length <= len(self.body):
             raise ValueError(
                 f"declared_length={self.declared_length} is not more than the "

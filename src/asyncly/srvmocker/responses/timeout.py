@@ -51,6 +51,11 @@ class LatencyResponse(BaseMockResponse):
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.latency, BaseMockResponse):
+            raise TypeError(
+                "LatencyResponse takes the response first, then the seconds: "
+                "LatencyResponse(JsonResponse(...), 0.5)"
+            )
         check_response(self.wrapped, "LatencyResponse")
         if isinstance(self.latency, tuple | list):
             low, high = _check_range(self.latency)

@@ -49,6 +49,7 @@ def import_extra(module: str, *, extra: str, used_by: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
+        package = module.partition(".")[0]
         raise ImportError(
-            f"{used_by} needs the package {module!r}: pip install 'asyncly[{extra}]'"
+            f"{used_by} needs the package {package!r}: pip install 'asyncly[{extra}]'"
         ) from error

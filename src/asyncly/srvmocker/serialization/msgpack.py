@@ -20,5 +20,5 @@ class MsgpackSerializer(Serializer):
         Raises:
             ImportError: the extra is not installed.
         """
-        msgpack = import_extra("msgspec.msgpack", extra="msgpack", used_by="MsgpackResponse")
+        msgpack = import_extra("msgspec.msgpack", extra="msgpack", used_by="MessagePack")
         return bytes(msgpack.encode(value))

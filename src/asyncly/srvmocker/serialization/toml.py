@@ -20,5 +20,5 @@ class TomlSerializer(Serializer):
         Raises:
             ImportError: the extra is not installed.
         """
-        toml = import_extra("tomli_w", extra="toml", used_by="TomlResponse")
+        toml = import_extra("tomli_w", extra="toml", used_by="TOML")
         return bytes(toml.dumps(value).encode())

@@ -20,6 +20,6 @@ class YamlSerializer(Serializer):
         Raises:
             ImportError: the extra is not installed.
         """
-        yaml = import_extra("yaml", extra="yaml", used_by="YamlResponse")
+        yaml = import_extra("yaml", extra="yaml", used_by="YAML")
         text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
         return text.encode()

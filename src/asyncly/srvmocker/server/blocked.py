@@ -14,7 +14,7 @@ from ..text import clip
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["Stuck", "observe"]
+__all__ = ["Stuck", "is_inner", "is_own", "observe"]
 
 _STDLIB = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - as in the frames
 _PACKAGE = str(Path(__file__).resolve().parents[2]) + os.sep
@@ -60,7 +60,7 @@ def observe(thread: int | None) -> Stuck | None:
     frames = [innermost]
     while (outer := frames[-1].f_back) is not None:
         frames.append(outer)
-    at = next((index for index, frame in enumerate(frames) if _is_own(frame)), 0)
+    at = next((index for index, frame in enumerate(frames) if is_own(frame.f_code.co_filename)), 0)
     own, inside = frames[at], frames[:at]
     filename, lineno = own.f_code.co_filename, own.f_lineno or 0
     source = linecache.getline(filename, lineno, own.f_globals).strip()
@@ -74,9 +74,14 @@ def observe(thread: int | None) -> Stuck | None:
     )
 
 
-def _is_own(frame: FrameType) -> bool:
-    filename = frame.f_code.co_filename
-    if filename.startswith((_STDLIB, _PACKAGE, "<frozen ")):
+def is_inner(filename: str) -> bool:
+    """Tell whether a file belongs to Python or to this package."""
+    return filename.startswith((_STDLIB, _PACKAGE, "<frozen "))
+
+
+def is_own(filename: str) -> bool:
+    """Tell whether a file belongs neither to Python, nor to an installed package, nor to us."""
+    if is_inner(filename):
         return False
     return not any(part in _INSTALLED for part in Path(filename).parts)
 

@@ -27,6 +27,7 @@ from .answers import (
     send_large,
     text_answer,
 )
+from .blocked import is_inner, is_own
 from .connection import SENT, SENT_LAST
 from .incoming import BodyTooLarge
 
@@ -319,8 +320,10 @@ def _describe_error(error: BaseException, exchange: Exchange) -> str:
         f"request    {render_target(request)} ({count(len(request.body), 'byte')})",
         f"route      {route}",
     ]
-    if frames := traceback.extract_tb(error.__traceback__):
-        last = frames[-1]
+    # What a package raised was asked for in a line of the user's: that one is shown.
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not is_inner(f.filename)]
+    if frames:
+        last = next((frame for frame in reversed(frames) if is_own(frame.filename)), frames[-1])
         lines.append(f"raised at  {last.filename}:{last.lineno} in {last.name}")
     lines.append("the exception is in service.errors")
     return "\n".join(lines) + "\n"

@@ -125,7 +125,9 @@ class Listener:
         """
         if self._url is None:
             if self._bound_to is None:
-                raise RuntimeError("the service has no URL before it is started")
+                raise RuntimeError(
+                    "the service has no URL before it is started: its `with` block starts it"
+                )
             host, port = self._bound_to[:2]
             if host in ("0.0.0.0", "::"):  # noqa: S104 - every address is reached over loopback
                 host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104

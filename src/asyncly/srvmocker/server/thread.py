@@ -166,10 +166,12 @@ class OnThread(AbstractContextManager[_H], Generic[_H]):
 
     Args:
         host: not started yet.
+        run: the function of the API that made it, for messages.
     """
 
-    def __init__(self, host: _H) -> None:
+    def __init__(self, host: _H, run: str) -> None:
         self._host = host
+        self._run = run
         self._thread: ServingThread | None = None
 
     def __enter__(self) -> _H:
@@ -201,6 +203,14 @@ class OnThread(AbstractContextManager[_H], Generic[_H]):
         if error is None:
             raise thread.failure
         error.add_note(str(thread.failure))
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say where the service is: an attribute was asked of what only starts it."""
+        run: str = vars(self).get("_run", "run_service")  # a copy asks before it is made
+        what = run.removeprefix("run_")
+        raise AttributeError(
+            f"{name!r} belongs to what the block gives: `with {run}(...) as {what}:`"
+        )
 
     async def __aenter__(self) -> NoReturn:
         """Refuse `async with`: nothing is awaited here."""
