@@ -13,8 +13,13 @@ ROWS = {
     "same_loop": "a function that answers runs in the test's loop",
     "disconnect": "cuts the connection",
     "truncated": "ends a body too early",
+    "https": "answers `https://`: whose certificates",
+    "expired": "shows an expired certificate",
+    "client_certificate": "asks for the client's certificate, and tells whose it is",
     "unmatched": "remembers a request that matched nothing",
     "proxy": "records as a forward proxy",
+    "tunnel": "records tunnels as a proxy (`CONNECT`)",
+    "within_tunnel": "answers for a host within a tunnel",
 }
 
 

@@ -3,17 +3,18 @@
 
 A mock answers GET /fact at `url` while `serve()` is entered. `asking`, `disconnect` and
 `truncated` make an answer for it; `unmatched()` counts what it remembers of a request that
-matched nothing. A feature that it does not have is a method or an attribute that its class does
-not have. Every import stands in its method: the mocks live in two environments, and one of the
-peers has our import name.
+matched nothing. `secure` serves with certificates that it makes, `secure_with` with those of a
+context, and `shown()` is what it knows of the client's. A feature that it does not have is a method
+or an attribute that its class does not have. Every import stands in its method: the mocks live in
+two environments, and one of the peers has our import name.
 """
 
 from __future__ import annotations
 
 from .patches import Aioresponses, PytestHTTPX, Respx
-from .servers import HARD_CODED, Aiointercept, Aresponses, Asyncly010, HTTPServer, Ours
+from .servers import HARD_CODED, SECURE, Aiointercept, Aresponses, Asyncly010, HTTPServer, Ours
 
-__all__ = ["HARD_CODED", "MOCKS"]
+__all__ = ["HARD_CODED", "MOCKS", "SECURE"]
 
 MOCKS = {
     "ours": Ours,

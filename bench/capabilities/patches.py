@@ -12,6 +12,7 @@ from .servers import HARD_CODED
 
 class Respx:
     hard_coded = True
+    origin = HARD_CODED
     sync_test = dedent("""
         import httpx
 
@@ -25,12 +26,12 @@ class Respx:
         import respx
 
         with respx.mock(assert_all_called=False) as self.mock:
-            route = self.mock.get(HARD_CODED + "/fact")
+            route = self.mock.get(self.origin + "/fact")
             if answer:
                 route.mock(side_effect=answer)
             else:
                 route.respond(json={"n": 1})
-            self.url = HARD_CODED
+            self.url = self.origin
             yield
 
     def asking(self, called):
@@ -49,6 +50,11 @@ class Respx:
 
     truncated = disconnect
 
+    def expired(self):
+        import httpx
+
+        return httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired")
+
     def unmatched(self):
         return len(self.mock.calls)
 
@@ -57,6 +63,7 @@ class PytestHTTPX:
     """A fixture only, so a pytest runs it: what is tried in a loop is tried in that test."""
 
     hard_coded = True
+    origin = HARD_CODED
     sync_test = dedent("""
         import httpx
 
@@ -70,12 +77,12 @@ class PytestHTTPX:
     async def serve(self, *, answer=None):
         mock = self.given
         if answer:
-            mock.add_callback(answer, url=HARD_CODED + "/fact", is_optional=True, is_reusable=True)
+            mock.add_callback(answer, url=self.origin + "/fact", is_optional=True, is_reusable=True)
         else:
             mock.add_response(
-                json={"n": 1}, url=HARD_CODED + "/fact", is_optional=True, is_reusable=True
+                json={"n": 1}, url=self.origin + "/fact", is_optional=True, is_reusable=True
             )
-        self.url = HARD_CODED
+        self.url = self.origin
         yield
         self.given.reset()
 
@@ -91,12 +98,22 @@ class PytestHTTPX:
 
     truncated = disconnect
 
+    def expired(self):
+        import httpx
+
+        def answer(request):
+            text = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired"
+            raise httpx.ConnectError(text, request=request)
+
+        return answer
+
     def unmatched(self):
         return len(self.given.get_requests())
 
 
 class Aioresponses:
     hard_coded = True
+    origin = HARD_CODED
     sync_test = dedent("""
         import asyncio
         import aiohttp
@@ -126,8 +143,8 @@ class Aioresponses:
 
         with aioresponses() as self.mock:
             named = answer or {"payload": {"n": 1}}
-            self.mock.get(HARD_CODED + "/fact", repeat=True, response_class=Response, **named)
-            self.url = HARD_CODED
+            self.mock.get(self.origin + "/fact", repeat=True, response_class=Response, **named)
+            self.url = self.origin
             yield
 
     def asking(self, called):
@@ -139,6 +156,12 @@ class Aioresponses:
         return {"exception": aiohttp.ServerDisconnectedError()}
 
     truncated = disconnect
+
+    def expired(self):
+        import aiohttp
+
+        reason = Exception("[SSL: CERTIFICATE_VERIFY_FAILED] certificate has expired")
+        return {"exception": aiohttp.ClientConnectorCertificateError(None, reason)}
 
     def unmatched(self):
         return len(self.mock.requests)

@@ -13,6 +13,7 @@ import inspect
 import io
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -22,16 +23,30 @@ from pathlib import Path
 
 import pytest
 
-from .mocks import HARD_CODED, MOCKS
+from .certificates import curl, secured
+from .mocks import HARD_CODED, MOCKS, SECURE
 
 YES = "yes"
 _CONNECTED: list[object] = []
+_SHAKEN: list[object] = []
 
 
 def _watch(event: str, arguments: tuple[object, ...]) -> None:
     """Hear of every connect() of this process (the audit events of PEP 578)."""
     if event == "socket.connect":
         _CONNECTED.append(arguments[1])
+
+
+def _watch_tls() -> None:
+    """Hear of every TLS handshake of this process that begins; there is no event for it."""
+    for name in ("wrap_bio", "wrap_socket"):
+        real = getattr(ssl.SSLContext, name)
+
+        def wrap(context, *args, real=real, **options):
+            _SHAKEN.append(context)
+            return real(context, *args, **options)
+
+        setattr(ssl.SSLContext, name, wrap)
 
 
 async def _aiohttp(url: str) -> str:
@@ -84,13 +99,21 @@ async def real_socket(mock, client):
 
 
 async def hard_coded(mock, client):
+    return YES if await _takes_over(mock, client, HARD_CODED) else None
+
+
+async def _takes_over(mock, client, origin):
     if not getattr(mock, "hard_coded", False):
-        return None
+        return False
     options = (
         {"hard_coded": True} if "hard_coded" in inspect.signature(mock.serve).parameters else {}
     )
-    async with mock.serve(**options):
-        return YES if isinstance(await _outcome(client, HARD_CODED + "/fact"), str) else None
+    mock.origin = origin
+    try:
+        async with mock.serve(**options):
+            return isinstance(await _outcome(client, origin + "/fact"), str)
+    finally:
+        mock.origin = HARD_CODED
 
 
 async def same_loop(mock, client):
@@ -139,8 +162,59 @@ async def proxy(mock, client):
             session.get(mock.url + "/fact", proxy=url) as answer,
         ):
             assert '"n": 1' in await answer.text()
-        assert seen() == 1
+        assert seen() == ["GET"]
     return YES
+
+
+async def tunnel(mock, client):
+    """Whether a CONNECT goes through the proxy and is recorded."""
+    if not hasattr(mock, "proxy"):
+        return None
+    async with mock.serve(), mock.proxy() as (url, seen):
+        run = await curl("--proxytunnel", "--proxy", url, mock.url + "/fact")
+        return YES if '"n": 1' in run.stdout and seen()[:1] == ["CONNECT"] else None
+
+
+async def within_tunnel(mock, client):
+    """Whether the mock answers for an HTTPS host in a tunnel, and the client verifies that."""
+    if not getattr(mock, "intercepting", None):
+        return None
+    async with mock.intercepting() as (url, trusted):
+        run = await curl("--proxy", url, "--cacert", trusted, SECURE + "/fact")
+    assert '"n": 1' in run.stdout, run.stderr
+    return YES
+
+
+async def https(mock, client):
+    """Whether a client gets an answer over HTTPS and verifies it, or one without any TLS."""
+    async with secured(mock, "good") as (whose, options):
+        if whose:
+            run = await curl(*options, mock.url + "/fact")
+            assert '"n": 1' in run.stdout, run.stderr
+            return whose
+    _SHAKEN.clear()
+    return "no TLS" if await _takes_over(mock, client, SECURE) and not _SHAKEN else None
+
+
+async def expired(mock, client):
+    """Whether the client meets a certificate that has expired."""
+    async with secured(mock, "expired") as (whose, options):
+        if whose:
+            run = await curl(*options, mock.url + "/fact")
+            assert run.returncode == 60, run
+            assert "expired" in run.stderr
+            return whose
+    return await _fault(mock, client, "expired")
+
+
+async def client_certificate(mock, client):
+    """Whether the mock asks for a certificate of the client and tells the test of it."""
+    async with secured(mock, "client") as (whose, options):
+        if not whose:
+            return None
+        run = await curl(*options, mock.url + "/fact")
+        assert '"n": 1' in run.stdout, run.stderr
+        return whose if mock.shown() else None
 
 
 def sync_test(mock):
@@ -154,11 +228,27 @@ def sync_test(mock):
     return YES if run.returncode == 0 else None
 
 
+PROBES = (
+    real_socket,
+    hard_coded,
+    same_loop,
+    disconnect,
+    truncated,
+    https,
+    expired,
+    client_certificate,
+    unmatched,
+    proxy,
+    tunnel,
+    within_tunnel,
+)
+
+
 async def try_all(mock) -> dict[str, object]:
     """Return what every probe found, with the first client that works for all but the first."""
     found: dict[str, object] = {"clients": await clients(mock)}
     client = CLIENTS[found["clients"][0]]
-    for probe in (real_socket, hard_coded, same_loop, disconnect, truncated, unmatched, proxy):
+    for probe in PROBES:
         found[probe.__name__] = await probe(mock, client)
     found["sync_test"] = sync_test(mock)
     return found
@@ -179,6 +269,7 @@ class _Plugin:
 
 def test_probes(plugin) -> None:
     sys.addaudithook(_watch)
+    _watch_tls()
     plugin.found = asyncio.run(try_all(plugin.mock))
 
 

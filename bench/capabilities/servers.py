@@ -10,6 +10,7 @@ from textwrap import dedent
 
 HARD_CODED = "http://api.invalid"
 """A host that never resolves (RFC 6761 section 6.4), so nothing can leave the machine."""
+SECURE = "https://api.invalid"
 
 
 class Ours:
@@ -29,12 +30,12 @@ class Ours:
     hard_coded = True
 
     @asynccontextmanager
-    async def serve(self, *, answer=None, hard_coded=False):
+    async def serve(self, *, answer=None, hard_coded=False, **options):
         from asyncly.srvmocker import JsonResponse, MockRoute, start_service
 
         async with AsyncExitStack() as stack:
             routes = [MockRoute("GET", "/fact", "fact")]
-            service = await stack.enter_async_context(start_service(routes))
+            service = await stack.enter_async_context(start_service(routes, **options))
             service.register("fact", answer or JsonResponse({"n": 1}))
             self.service, self.url = service, str(service.url).rstrip("/")
             if hard_coded:
@@ -71,11 +72,48 @@ class Ours:
         from asyncly.srvmocker import start_proxy
 
         async with start_proxy() as proxy:
-            yield str(proxy.url), lambda: len(proxy.history)
+            yield str(proxy.url), lambda: [request.method for request in proxy.history]
+
+    @asynccontextmanager
+    async def intercepting(self):
+        from asyncly.srvmocker import start_proxy
+
+        async with self.serve(), start_proxy(intercept={SECURE: self.service}) as proxy:
+            yield str(proxy.url), proxy.tls.ca_pem
+
+    @asynccontextmanager
+    async def secure(self, kind):
+        from asyncly.srvmocker import Tls
+
+        specs = {"expired": Tls(fault="expired"), "client": Tls(client_cert="required")}
+        async with self.serve(tls=specs.get(kind, True)):
+            tls = self.service.tls
+            yield tls.ca_pem, tls.client_cert_pem if kind == "client" else None
+
+    def shown(self):
+        return self.service.last_call("fact").peer_subject
 
 
 class Asyncly010(Ours):
     hard_coded = False
+    intercepting = secure = None
+
+    @asynccontextmanager
+    async def secure_with(self, context):
+        from asyncly.srvmocker import BaseMockResponse, JsonResponse
+
+        self.seen = seen = []
+
+        class Looking(BaseMockResponse):
+            async def response(self, request):
+                seen.append(request.transport.get_extra_info("peercert"))
+                return await JsonResponse({"n": 1}).response(request)
+
+        async with self.serve(answer=Looking(), ssl_context=context):
+            yield
+
+    def shown(self):
+        return self.seen[-1]
 
     def unmatched(self):
         return len(self.service.history)
@@ -91,10 +129,10 @@ class HTTPServer:
     """)
 
     @asynccontextmanager
-    async def serve(self, *, answer=None):
+    async def serve(self, *, answer=None, **options):
         from pytest_httpserver import HTTPServer
 
-        with HTTPServer() as self.server:
+        with HTTPServer(**options) as self.server:
             handler = self.server.expect_request("/fact")
             if answer:
                 handler.respond_with_handler(answer)
@@ -111,6 +149,22 @@ class HTTPServer:
             return Response('{"n": 1}')
 
         return answer
+
+    @asynccontextmanager
+    async def secure_with(self, context):
+        from werkzeug import Response
+
+        self.seen = []
+
+        def answer(request):
+            self.seen.append(request.environ.get("SSL_CLIENT_CERT"))
+            return Response('{"n": 1}')
+
+        async with self.serve(answer=answer, ssl_context=context):
+            yield
+
+    def shown(self):
+        return self.seen[-1]
 
     def truncated(self):
         from werkzeug import Response
@@ -166,6 +220,7 @@ class Aresponses:
 
 class Aiointercept:
     hard_coded = True
+    origin = HARD_CODED
     sync_test = dedent("""
         import requests
 
@@ -180,7 +235,7 @@ class Aiointercept:
         from aiointercept import aiointercept
 
         async with aiointercept(mock_external_urls=hard_coded) as self.mock:
-            self.url = HARD_CODED if hard_coded else str(self.mock.server_url).rstrip("/")
+            self.url = self.origin if hard_coded else str(self.mock.server_url).rstrip("/")
             self.mock.get(self.url + "/fact", repeat=True, **(answer or {"payload": {"n": 1}}))
             yield
 
