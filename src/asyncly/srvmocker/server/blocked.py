@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..text import clip
+from .dispatch import Dispatcher
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -32,6 +33,7 @@ class Stuck:
         source: what stands there; empty if the file cannot be read.
         call: the call that it waits in, from outside to inside; empty if it is the line itself.
         in_debugger: whether somebody looks at it with a debugger.
+        handler_name: that of the response which runs there; None if none does.
     """
 
     filename: str
@@ -39,6 +41,7 @@ class Stuck:
     source: str
     call: str
     in_debugger: bool
+    handler_name: str | None = None
 
     def __str__(self) -> str:
         lines = [f"  {self.filename}:{self.lineno}"]
@@ -71,7 +74,17 @@ def observe(thread: int | None) -> Stuck | None:
         clip(source),
         " → ".join(call),
         any(_root(frame) in _DEBUGGERS for frame in frames),
+        next((_handler_of(frame) for frame in frames if _is_answering(frame)), None),
     )
+
+
+def _is_answering(frame: FrameType) -> bool:
+    return frame.f_code is Dispatcher._answer.__code__  # noqa: SLF001 - one of us
+
+
+def _handler_of(frame: FrameType) -> str | None:
+    name: str | None = frame.f_locals["exchange"].handler_name
+    return name
 
 
 def _is_own(frame: FrameType) -> bool:

@@ -13,6 +13,7 @@ from ..exceptions import ServiceThreadError
 from ..text import describe_error
 from ..waiting import end_crossings
 from .blocked import observe
+from .watchdog import WATCHDOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -82,11 +83,13 @@ class ServingThread:
     def _serve(self) -> None:
         loop = self._loop
         serving: Serving | None = None
+        ward = WATCHDOG.watch(self._host, loop, is_own=True)
         try:
             serving = loop.run_until_complete(self._host.serve())
             self._begun.set()
             loop.run_until_complete(self._end)
         finally:
+            WATCHDOG.leave(ward)
             try:
                 if not self._end.done():  # nobody answers any more: refuse, in place of a hang
                     self._host.close()
