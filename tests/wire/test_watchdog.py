@@ -32,8 +32,10 @@ import trustme
 from asyncly.srvmocker import (
     BlockedLoopError,
     BlockedLoopWarning,
+    CallbackResponse,
     Gate,
     GatedResponse,
+    Match,
     MockRoute,
     MockService,
     RawResponse,
@@ -81,6 +83,7 @@ def watchdog(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
     watchdog = Counting(PATIENCE)
     monkeypatch.setattr("asyncly.srvmocker.server.host.WATCHDOG", watchdog)
     monkeypatch.setattr("asyncly.srvmocker.fixtures.WATCHDOG", watchdog)
+    monkeypatch.setattr("asyncly.srvmocker.server.thread.WATCHDOG", watchdog)
     yield watchdog
     watchdog.sleep()
 
@@ -404,6 +407,169 @@ async def test_warnings_that_are_errors_make_no_noise(
     assert capfd.readouterr() == ("", "")
 
 
+# --- a response that blocks the loop that it is served by -----------------------------------
+
+
+ADVICE_WITHIN = """\
+Responses and predicates run in the loop that serves them: while one blocks, nobody is answered; \
+what waits got a 503, or was cut off. Instead
+  make the callback an `async def`, and use an async client: aiohttp, httpx.AsyncClient
+  or `await asyncio.to_thread(...)` around what blocks
+  or, to answer late, take a LatencyResponse, or a GatedResponse that the test lets through"""
+
+
+def ask_itself(service: MockService) -> CallbackResponse:
+    """Return what asks its own service for a cat, as a blocking client does."""
+
+    def answer(request: object) -> object:
+        return dict(zip(("status", "text"), get(str(service.url / "cat")), strict=True))
+
+    return CallbackResponse(answer)
+
+
+@pytest.mark.usefixtures("watchdog")
+def test_a_callback_that_calls_its_own_service_gets_the_reason(
+    said: list[warnings.WarningMessage], caplog: pytest.LogCaptureFixture
+) -> None:
+    with run_service([*ROUTES, MockRoute("GET", "/cat", "cat")]) as service:
+        service.register("fact", ask_itself(service))
+        service.register("cat", RawResponse("Tom"))
+        answer = requests.get(str(service.url / "fact"), timeout=TIMEOUT)
+
+        (error,) = service.errors
+        assert isinstance(error, BlockedLoopError)
+        source = "answer = requests.get(url, timeout=TIMEOUT)"
+        what = (
+            f"the event loop that serves {service.url} has stood still for {PATIENCE:g} s, and a "
+            "client waits for it. It is blocked by the response of 'fact', at\n"
+            f"  {__file__}:{error.lineno}: {source}\n"
+            "  in requests.get → socket.SocketIO.readinto"
+        )
+        assert str(error) == f"{what}\n{ADVICE_WITHIN}"
+        assert answer.status_code == 200  # its own client is not cut off
+        assert answer.json() == {"status": 503, "text": f"503: {error}\n"}
+        (warning,) = said
+        assert str(warning.message) == str(error)
+        assert [record.message for record in caplog.records if record.name[:7] == "asyncly"] == [
+            what
+        ]
+        assert [(item.request.path, item.status) for item in service.exchanges] == [
+            ("/fact", 200),
+            ("/cat", 503),
+        ]
+        assert get(str(service.url / "cat")) == (200, "Tom")
+
+
+@pytest.mark.usefixtures("watchdog")
+def test_a_callback_that_calls_over_a_kept_connection(
+    said: list[warnings.WarningMessage],
+) -> None:
+    with run_service([*ROUTES, MockRoute("GET", "/cat", "cat")]) as service, httpx.Client() as its:
+        cat = str(service.url / "cat")
+        service.register("cat", RawResponse("Tom"))
+        assert its.get(cat).text == "Tom"
+        service.register(
+            "fact", CallbackResponse(lambda _: its.get(cat, timeout=TIMEOUT).status_code)
+        )
+        assert get(str(service.url / "fact")) == (200, "503")
+    assert len(said) == 1
+
+
+async def test_a_callback_that_blocks_the_loop_of_the_test(
+    service: MockService, said: list[warnings.WarningMessage]
+) -> None:
+    """A thread of the server's own would not help it."""
+    service.register("create", ask_itself(service))
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(service.url / "orders") as answer,
+    ):
+        text = (await answer.json())["text"]
+    assert "It is blocked by the response of 'create', at\n" in text
+    assert text.endswith(f"{ADVICE_WITHIN}\n")
+    assert len(said) == 1
+
+
+@pytest.mark.usefixtures("watchdog")
+def test_a_predicate_that_blocks_the_thread(said: list[warnings.WarningMessage]) -> None:
+    def ask(request: object) -> bool:
+        return get(str(it.url / "cat"))[0] == 503
+
+    route = MockRoute("GET", "/fact", "fact", match=Match(predicate=ask))
+    with run_service([route, MockRoute("GET", "/cat", "cat")]) as it:
+        it.register("fact", RawResponse("Meow."))
+        assert get(str(it.url / "fact")) == (200, "Meow.")
+        (error,) = it.errors
+    assert "It is blocked by\n" in str(error)
+    assert str(error).endswith(ADVICE_WITHIN)
+    assert len(said) == 1
+
+
+@pytest.mark.usefixtures("watchdog")
+def test_clients_of_a_thread_that_sleeps_are_answered(
+    said: list[warnings.WarningMessage], pool: ThreadPoolExecutor
+) -> None:
+    asleep, let_go = threading.Event(), threading.Event()
+
+    def answer(request: object) -> object:
+        asleep.set()
+        let_go.wait(TIMEOUT)
+        return "Meow."
+
+    with run_service(ROUTES) as service:
+        service.register("fact", CallbackResponse(answer))
+        url = str(service.url / "fact")
+        first = pool.submit(get, url)
+        assert asleep.wait(TIMEOUT)
+        assert get(url)[0] == 503
+        let_go.set()
+        assert first.result(TIMEOUT) == (200, '"Meow."')
+        assert get(url) == (200, '"Meow."')
+    assert len(said) == 1
+
+
+@pytest.mark.usefixtures("watchdog")
+def test_a_thread_that_computes_is_warned_of(
+    said: list[warnings.WarningMessage], pool: ThreadPoolExecutor
+) -> None:
+    busy = threading.Event()
+
+    def answer(request: object) -> object:
+        busy.set()
+        while not said:
+            pass
+        return "Meow."
+
+    with run_service(ROUTES) as service:
+        service.register("fact", CallbackResponse(answer))
+        first = pool.submit(get, str(service.url / "fact"))
+        assert busy.wait(TIMEOUT)
+        assert get(str(service.url / "fact")) == first.result(TIMEOUT) == (200, '"Meow."')
+        assert service.errors == ()
+    assert "what waits gets its answer late" in str(said[0].message)
+
+
+def test_a_loop_that_is_closed_while_it_is_looked_at_is_no_news(
+    watchdog: Counting, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Loop:
+        closed = False
+
+        def is_closed(self) -> bool:
+            return self.closed
+
+        def is_running(self) -> bool:
+            self.closed = True
+            raise RuntimeError("Event loop is closed")
+
+    loop: Any = Loop()
+    service = MockService(ROUTES)
+    watchdog.watch(service, loop)
+    ended = watchdog._ended
+    assert ended.acquire(timeout=TIMEOUT)
+    assert caplog.records == []
+
+
 # --- what is no deadlock ------------------------------------------------------------------
 
 
@@ -530,10 +696,21 @@ async def test_during_an_outage_nobody_is_answered(
     assert said == []
 
 
-def test_a_service_on_a_thread_is_not_watched(watchdog: Counting) -> None:
-    """A response may take its time there."""
-    with run_service(ROUTES):
-        assert watchdog._wards == {}
+def test_a_thread_of_ours_that_is_slow_and_alone_is_left_alone(
+    said: list[warnings.WarningMessage], watchdog: Counting
+) -> None:
+    """Its client waits for the answer, and nobody for the loop."""
+
+    def answer(request: object) -> object:
+        watchdog.wait_for_looks()
+        return "Meow."
+
+    with run_service(ROUTES) as service:
+        service.register("fact", CallbackResponse(answer))
+        assert get(str(service.url / "fact")) == (200, '"Meow."')
+        assert len(watchdog._wards) == 1
+    assert watchdog._wards == {}
+    assert said == []
 
 
 async def test_a_loop_that_turns_is_asked_now_and_then_and_no_more(

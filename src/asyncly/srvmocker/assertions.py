@@ -32,6 +32,7 @@ class Verdict:
         dropped: calls that the journal had to forget.
         waiting: seconds that were waited for the calls, if they were waited for; then
             `times` is a minimum.
+        ended: why the waiting ended before its time, in words; None if it did not.
         explain: the differences of one call; by default those of `match`.
     """
 
@@ -41,6 +42,7 @@ class Verdict:
     times: int | None = None
     dropped: int = 0
     waiting: float | None = None
+    ended: str | None = None
     explain: Callable[[RecordedRequest], tuple[Mismatch, ...]] | None = None
 
     @cached_property

@@ -91,6 +91,8 @@ class Attachments:
             if not loop.is_running():
                 loop.run_until_complete(asyncio.wait([task]))
         self._tasks.clear()
+        if self._thread is None:
+            self._host.conclude()
         if self._thread is not None and self._thread.failure is not None:
             raise self._thread.failure
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from .life import Life
 from .request import NO_PARAMS, RecordedRequest
 from .text import clip, hide_password
 from .waiting import Bell
@@ -173,7 +174,8 @@ class Journal:
     """The ordered log of one service's exchanges, the newest `limit` of them.
 
     What had to be dropped is counted by handler name in `dropped`, so that no
-    assertion passes because a call was forgotten. `bell` is rung for every exchange.
+    assertion passes because a call was forgotten. `bell` is rung for every exchange, and `life`
+    tells whether more may come.
     """
 
     def __init__(self, limit: int) -> None:
@@ -185,6 +187,7 @@ class Journal:
         self.dropped: dict[str | None, int] = {}
         self._log: deque[Exchange] = deque()
         self.bell = Bell()
+        self.life = Life()
 
     def append(self, exchange: Exchange) -> None:
         """Add an exchange and tell whoever waits for one."""

@@ -163,7 +163,9 @@ def render_verdict(verdict: Verdict, near: Sequence[Near] = ()) -> str:
 def _headline(verdict: Verdict) -> str:
     calls, matching, times = len(verdict.calls), len(verdict.matching), verdict.times
     noun = "call" if verdict.every else "matching call"
-    if verdict.waiting is not None:
+    if verdict.ended is not None:
+        wish = f"waited for {count(times or 1, noun)} until {verdict.ended}"
+    elif verdict.waiting is not None:
         wish = f"waited {verdict.waiting:g} s for {count(times or 1, noun)}"
     elif times is None:
         wish = f"expected a {noun}"

@@ -360,7 +360,8 @@ class MockService(Host):
             predicate: a function of the request.
 
         Raises:
-            AssertionError: they did not come in time; the text is that of `assert_called`.
+            AssertionError: they did not come in time, or before the service was stopped; the
+                text is that of `assert_called`.
         """
         check_times(times, least=1)
         self._check_name(handler_name)
@@ -371,8 +372,10 @@ class MockService(Host):
 
         def met() -> bool:
             nonlocal verdict
+            ended = self._journal.life.end  # before the question: no call comes after that
             verdict = self._judge(handler_name, match, times, waiting=waited)
-            return verdict.met
+            verdict.ended = ended
+            return verdict.met or ended is not None
 
         def calls() -> list[RecordedRequest]:
             __tracebackhide__ = True

@@ -47,7 +47,7 @@ class Bell:
     kind: a wake-up is the only thing that crosses.
     """
 
-    __slots__ = ("_watchers",)
+    __slots__ = ("__weakref__", "_watchers")
 
     def __init__(self) -> None:
         self._watchers: list[Callable[[], object]] = []

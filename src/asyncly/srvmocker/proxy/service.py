@@ -298,7 +298,8 @@ class MockProxyService(Host):
             predicate: a function of the request.
 
         Raises:
-            AssertionError: they did not come in time; the text is that of `assert_called`.
+            AssertionError: they did not come in time, or before the proxy was stopped; the text
+                is that of `assert_called`.
         """
         check_times(times, least=1)
         check_wish(target, method)
@@ -309,8 +310,10 @@ class MockProxyService(Host):
 
         def met() -> bool:
             nonlocal verdict
+            ended = self._journal.life.end  # before the question: no request comes after that
             verdict = self._judge(match, target, method, times, waited)
-            return verdict.met
+            verdict.ended = ended
+            return verdict.met or ended is not None
 
         def calls() -> list[RecordedRequest]:
             __tracebackhide__ = True
@@ -341,7 +344,7 @@ class MockProxyService(Host):
         subject = f"the proxy, {method or 'any method'}"
         subject += " to any target" if target is None else f" to {hide_password(shorten(target))}"
         dropped = sum(self._journal.dropped.values())
-        return Verdict(subject, list(self.history), match, times, dropped, waiting, explain)
+        return Verdict(subject, list(self.history), match, times, dropped, waiting, explain=explain)
 
     def __repr__(self) -> str:
         return f"<MockProxyService {self._place}, {len(self._journal)} exchanges>"

@@ -12,6 +12,8 @@ from .gates import Gate
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from .base import Registration
+
 __all__ = ["GatedResponse"]
 
 
@@ -45,6 +47,10 @@ class GatedResponse(BaseMockResponse):
     def parts(self) -> tuple[BaseMockResponse, ...]:
         """The wrapped response."""
         return (self.wrapped,)
+
+    def registered(self, registration: Registration) -> None:
+        """Tell the gate with which service it is registered."""
+        self.gate._lives.add(registration.journal.life)  # noqa: SLF001 - one of us
 
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Stand at the gate, then answer."""

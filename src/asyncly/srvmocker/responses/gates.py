@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from ..life import Lives
 from ..report import count, render_request
 from ..waiting import Bell
 from .base import BaseMockResponse, check_response, walk
@@ -59,6 +60,7 @@ class Gate:
     def __init__(self) -> None:
         self._lock = threading.Lock()  # never held while a bell is rung
         self._changes = Bell()
+        self._lives = Lives(self._changes)
         self._visits: list[_Visit] = []
         self._is_open = False
         self._let_through = 0
@@ -81,25 +83,30 @@ class Gate:
             timeout: seconds to wait; None waits for ever.
 
         Raises:
-            AssertionError: they did not come in time; the text lists those that stand there.
+            AssertionError: they did not come in time, or before every service with this gate was
+                stopped; the text lists those that stand there.
             TypeError: `n` is no number.
             ValueError: `n` is below 1.
         """
         _check_number(n, "gate.waiting(n)")
 
         enough: list[RecordedRequest] = []  # as they stood when there were enough
+        ended: str | None = None
 
         def satisfied() -> bool:
+            nonlocal ended
+            ended = self._lives.end  # before the question: nobody comes after that
             standing = self.standing
             if len(standing) >= n:
                 enough[:] = standing
-            return bool(enough)
+            return bool(enough) or ended is not None
 
         def stand() -> list[RecordedRequest]:
             __tracebackhide__ = True
             if not enough:
-                wish = f"waited {timeout:g} s for {count(n, 'request')} at the gate"
-                raise AssertionError(self._describe(wish))
+                what = f"for {count(n, 'request')} at the gate"
+                late = f"waited {what} until {ended}" if ended else f"waited {timeout:g} s {what}"
+                raise AssertionError(self._describe(late))
             return enough
 
         return self._changes.until(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from weakref import WeakSet
 
 from ..journal import snapshot
+from ..life import Lives
 from ..text import shorten
 from ..waiting import Bell, Wait
 from .base import BaseMockResponse, exchange_of
@@ -79,6 +80,7 @@ class LiveStream(BaseMockResponse):
         self.status = status
         self.headers = headers
         self._bell = Bell()
+        self._lives = Lives(self._bell)
         self._arrived: deque[tuple[web.Request, LiveConnection]] = deque()
         self._open: dict[LiveConnection, None] = {}
         self._accepted = 0
@@ -95,23 +97,27 @@ class LiveStream(BaseMockResponse):
             timeout: seconds to wait; None waits for ever.
 
         Raises:
-            AssertionError: no client came in time; the text says what came instead.
+            AssertionError: no client came in time, or before every service with this stream was
+                stopped; the text says what came instead.
         """
         taken: list[LiveConnection] = []
+        ended: str | None = None
 
         def take() -> bool:
+            nonlocal ended
+            ended = self._lives.end  # before the question: nobody comes after that
             with suppress(IndexError):
                 while not taken:
                     request, connection = self._arrived.popleft()
                     if not getattr(request, "stopping", False):  # else its service has ended
                         taken.append(connection)
                         self._accepted += 1
-            return bool(taken)
+            return bool(taken) or ended is not None
 
         def give() -> LiveConnection:
             __tracebackhide__ = True
             if not taken:
-                raise AssertionError(self._describe_absence(timeout))
+                raise AssertionError(self._describe_absence(ended, timeout))
             return taken[0]
 
         return self._bell.until(take, timeout=timeout, then=give, call="live.accept()")
@@ -124,6 +130,7 @@ class LiveStream(BaseMockResponse):
     def registered(self, registration: Registration) -> None:
         """Learn where it is registered."""
         self._registrations.add(registration)
+        self._lives.add(registration.journal.life)
 
     async def response(self, request: web.Request) -> web.StreamResponse:
         """Open the stream and hold it until it ends; a HEAD is answered with the head alone."""
@@ -143,10 +150,11 @@ class LiveStream(BaseMockResponse):
     def _forget(self, connection: LiveConnection) -> None:
         self._open.pop(connection, None)
 
-    def _describe_absence(self, timeout: float | None) -> str:
+    def _describe_absence(self, ended: str | None, timeout: float | None) -> str:
         registrations = snapshot(self._registrations)
         names = sorted({item.handler_name for item in registrations})
-        text = f"no client came to {self!r} in {timeout:g} s"
+        late = f"in {timeout:g} s" if ended is None else f"until {ended}"
+        text = f"no client came to {self!r} {late}"
         if not names:
             return f"{text}: it is registered nowhere. service.register(name, live) comes first"
         text += f"\nregistered for {', '.join(map(repr, names))}"

@@ -283,7 +283,8 @@ class LiveConnection:
         return self._ended(None, refuse, call)
 
     def _describe_end(self, what: str) -> str:
-        how = self._end or "one side has closed"
+        is_stopping = getattr(self._channel.request, "stopping", False)  # a thread may be early
+        how = self._end or (STOPPED if is_stopping else "one side has closed")
         return f"{what}, for the stream to {self._client} has ended: {how}"
 
     @property

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import linecache
-import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..text import clip
+from .dispatch import Dispatcher
+from .owners import STDLIB, is_own
 
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["Stuck", "is_inner", "is_own", "observe"]
+__all__ = ["Stuck", "observe"]
 
-_STDLIB = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 - as in the frames
-_PACKAGE = str(Path(__file__).resolve().parents[2]) + os.sep
-_INSTALLED = ("site-packages", "dist-packages")
 _DEBUGGERS = ("bdb", "pdb", "debugpy", "pydevd", "pydevd_bundle")
 
 
@@ -32,6 +29,7 @@ class Stuck:
         source: what stands there; empty if the file cannot be read.
         call: the call that it waits in, from outside to inside; empty if it is the line itself.
         in_debugger: whether somebody looks at it with a debugger.
+        handler_name: that of the response which runs there; None if none does.
     """
 
     filename: str
@@ -39,6 +37,7 @@ class Stuck:
     source: str
     call: str
     in_debugger: bool
+    handler_name: str | None = None
 
     def __str__(self) -> str:
         lines = [f"  {self.filename}:{self.lineno}"]
@@ -71,25 +70,23 @@ def observe(thread: int | None) -> Stuck | None:
         clip(source),
         " → ".join(call),
         any(_root(frame) in _DEBUGGERS for frame in frames),
+        next((_handler_of(frame) for frame in frames if _is_answering(frame)), None),
     )
 
 
-def is_inner(filename: str) -> bool:
-    """Tell whether a file belongs to Python or to this package."""
-    return filename.startswith((_STDLIB, _PACKAGE, "<frozen "))
+def _is_answering(frame: FrameType) -> bool:
+    return frame.f_code is Dispatcher._answer.__code__  # noqa: SLF001 - one of us
 
 
-def is_own(filename: str) -> bool:
-    """Tell whether a file belongs neither to Python, nor to an installed package, nor to us."""
-    if is_inner(filename):
-        return False
-    return not any(part in _INSTALLED for part in Path(filename).parts)
+def _handler_of(frame: FrameType) -> str | None:
+    name: str | None = frame.f_locals["exchange"].handler_name
+    return name
 
 
 def _name(frame: FrameType) -> str:
     """Return `requests.get`, `socket.SocketIO.readinto`: as a user would write it."""
     module: str = frame.f_globals.get("__name__", "?")
-    if not frame.f_code.co_filename.startswith(_STDLIB) or module.startswith("_"):
+    if not frame.f_code.co_filename.startswith(STDLIB) or module.startswith("_"):
         module = _root(frame)
     return f"{module}.{frame.f_code.co_qualname}"
 

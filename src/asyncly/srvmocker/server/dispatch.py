@@ -27,9 +27,9 @@ from .answers import (
     send_large,
     text_answer,
 )
-from .blocked import is_inner, is_own
 from .connection import SENT, SENT_LAST
 from .incoming import BodyTooLarge
+from .owners import is_inner, is_own
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage

@@ -51,6 +51,7 @@ class ConnectionRecord:
         "_bytes",
         "_end",
         "_is_settled",
+        "_lost",
         "_socket",
         "closed_at",
         "closed_by",
@@ -81,6 +82,7 @@ class ConnectionRecord:
         self._bell = bell
         self._bytes: tuple[int, int] | None = None
         self._is_settled = False
+        self._lost: str | None = None
         self._end: tuple[Literal["client", "server"], bool] | None = None
 
     @property
@@ -115,18 +117,24 @@ class ConnectionRecord:
             timeout: seconds to wait; None waits for ever.
 
         Raises:
-            AssertionError: it was not closed in time; the text says what passed so far.
+            AssertionError: it was not closed in time, or its loop was closed before its response
+                had ended; the text says what passed so far.
         """
 
         def close() -> ConnectionRecord:
             __tracebackhide__ = True
             if not self._is_settled:
+                wish = f"waited {timeout:g} s for" if self._lost is None else "waited for"
+                until = f" until {self._lost}" if self._lost else ""
                 late = "" if self.is_open else "; its response has not ended yet"
-                raise AssertionError(f"waited {timeout:g} s for the end of {self}{late}")
+                raise AssertionError(f"{wish} the end of {self}{until}{late}")
             return self
 
         return self._bell.until(
-            lambda: self._is_settled, timeout=timeout, then=close, call="connection.closed()"
+            lambda: self._is_settled or self._lost is not None,
+            timeout=timeout,
+            then=close,
+            call="connection.closed()",
         )
 
     def note_end(self, by: Literal["client", "server"], *, was_reset: bool) -> None:
@@ -167,6 +175,12 @@ class ConnectionRecord:
         self.note_end(by, was_reset=was_reset)
         self._note_closed()
         self._settle()
+
+    def lose(self, why: str) -> None:
+        """Note that nothing more is learned of it, if its end is not known yet."""
+        if not self._is_settled:
+            self._lost = why
+            self._bell.ring()
 
     def _note_closed(self) -> None:
         assert self._end is not None  # noqa: S101 - for the type checker
@@ -244,3 +258,11 @@ class ConnectionLog:
     def all(self) -> tuple[ConnectionRecord, ...]:
         """Return the records, in the order in which they were opened."""
         return snapshot(self._records)
+
+    def lose(self, why: str) -> None:
+        """Note that nothing more is learned of the connections whose end is not known yet.
+
+        Their loop is closed.
+        """
+        for record in self.all():
+            record.lose(why)

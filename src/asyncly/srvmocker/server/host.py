@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NoReturn, Self
 
+from ..journal import STOPPED
 from .evidence import ConnectionLog
 from .outage import Outage, check_kind
 from .ports import Ports
@@ -53,6 +54,7 @@ class Host(ABC):
 
     async def serve(self) -> Serving:
         """Begin to serve the bound port in the running loop."""
+        self._journal.life.begin()
         self._listener.bind()
         return await self._make_serving().start()
 
@@ -67,6 +69,23 @@ class Host(ABC):
     def close(self) -> None:
         """Give the ports back; what serves them is stopped by `stop()`."""
         self.ports.close()
+
+    def conclude(self, why: str = STOPPED) -> None:
+        """Tell those who wait for something that happens here that nothing does any more.
+
+        Args:
+            why: what has ended it, in words.
+        """
+        self._journal.life.finish(why)
+        self._journal.bell.ring()
+
+    def lose_connections(self, why: str) -> None:
+        """Tell those who wait for the end of a connection that its loop is closed.
+
+        Args:
+            why: what has ended it, in words.
+        """
+        self._connections.lose(why)
 
     async def start(self) -> None:
         """Serve in the running loop; `async with` does this for you.
@@ -93,8 +112,11 @@ class Host(ABC):
         if self._ward is not None:
             WATCHDOG.leave(self._ward)
             self._ward = None
-        if serving is not None:
-            await serving.stop()
+        try:
+            if serving is not None:
+                await serving.stop()
+        finally:
+            self.conclude()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -30,10 +30,25 @@ _LOOKS_IN_DOUBT = 4 * LOOKS
 _BUSY = 0.05
 """From this part of its time on a processor, a thread computes: it is slow, not blocked."""
 
+_ADVICE = """\
+The server runs in that same loop, so it cannot answer; what waits {end}. Instead
+  use an async client: aiohttp, httpx.AsyncClient
+  or `await asyncio.to_thread(...)` around what blocks
+  or a server on a thread of its own: `with run_service(routes) as service:`
+  or, with the fixture: `@pytest.mark.mock_service(thread=True)`"""
+_ADVICE_WITHIN = """\
+Responses and predicates run in the loop that serves them: while one blocks, nobody is answered; \
+what waits {end}. Instead
+  make the callback an `async def`, and use an async client: aiohttp, httpx.AsyncClient
+  or `await asyncio.to_thread(...)` around what blocks
+  or, to answer late, take a LatencyResponse, or a GatedResponse that the test lets through"""
+
 _log = logging.getLogger("asyncly.srvmocker")
 
-Ward: TypeAlias = "tuple[ref[Host], ref[asyncio.AbstractEventLoop], int, int | None]"
+Ward: TypeAlias = "tuple[ref[Host], ref[asyncio.AbstractEventLoop], int, int | None, bool]"
 """What is watched: a host, a loop in which it is served, the thread of that loop and its clock.
+
+The last one tells whether the loop is our own: that of a service on a thread.
 
 The clock tells the time that the thread has spent on a processor; None where nothing can (macOS,
 Windows).
@@ -95,12 +110,14 @@ class _Standstill:
     Args:
         thread: where the loop runs.
         clock: tells the time that this thread has spent on a processor; None where nothing can.
+        is_own: whether the loop is our own.
         pause: seconds between two looks.
     """
 
-    def __init__(self, thread: int, clock: int | None, pause: float) -> None:
+    def __init__(self, thread: int, clock: int | None, is_own: bool, pause: float) -> None:
         self._thread = thread
         self._clock = clock
+        self._is_own = is_own
         self._pause = pause
         self._looks = 0
         self._looks_at_clients = 0
@@ -123,11 +140,12 @@ class _Standstill:
         what = self._describe(host, stuck)
         if not self._is_told:
             self._is_told = True
-            _warn(host, stuck, what, is_busy=is_busy)
+            advice = self._advise(stuck, is_busy=is_busy)
+            _warn(host, stuck, what, advice, is_busy=is_busy)
         if is_busy and (self._clock is not None or self._looks < _LOOKS_IN_DOUBT):
             return  # it is slow, not dead: its clients get their answers yet
         if self._error is None:
-            text = f"{what}\n{_advise(is_busy=False)}"
+            text = f"{what}\n{self._advise(stuck, is_busy=False)}"
             self._error = BlockedLoopError(text, stuck.filename, stuck.lineno)
             host.note_error(self._error)
         rescue(host, loop, is_blocked, self._error)
@@ -141,27 +159,23 @@ class _Standstill:
         return self._cpu - before > _BUSY * self._pause
 
     def _describe(self, host: Host, stuck: Stuck) -> str:
+        name = stuck.handler_name
+        whom = "" if name is None else f" the response of {name!r}, at"
         return (
             f"the event loop that serves {host.url} has stood still for {LOOKS * self._pause:g} s, "
-            f"and a client waits for it. It is blocked by\n{stuck}"
+            f"and a client waits for it. It is blocked by{whom}\n{stuck}"
         )
 
-
-def _advise(*, is_busy: bool) -> str:
-    end = "gets its answer late" if is_busy else "got a 503, or was cut off"
-    return (
-        f"The server runs in that same loop, so it cannot answer; what waits {end}. Instead\n"
-        "  use an async client: aiohttp, httpx.AsyncClient\n"
-        "  or `await asyncio.to_thread(...)` around what blocks\n"
-        "  or a server on a thread of its own: `with run_service(routes) as service:`\n"
-        "  or, with the fixture: `@pytest.mark.mock_service(thread=True)`"
-    )
+    def _advise(self, stuck: Stuck, *, is_busy: bool) -> str:
+        end = "gets its answer late" if is_busy else "got a 503, or was cut off"
+        from_within = self._is_own or stuck.handler_name is not None
+        return (_ADVICE_WITHIN if from_within else _ADVICE).format(end=end)
 
 
-def _warn(host: Host, stuck: Stuck, what: str, *, is_busy: bool) -> None:
+def _warn(host: Host, stuck: Stuck, what: str, advice: str, *, is_busy: bool) -> None:
     """Warn at the line that blocks; log it too, for those who look at a test that hangs."""
     _log.warning("%s", what)
-    warning = BlockedLoopWarning(f"{what}\n{_advise(is_busy=is_busy)}")
+    warning = BlockedLoopWarning(f"{what}\n{advice}")
     try:
         warnings.warn_explicit(warning, BlockedLoopWarning, stuck.filename, stuck.lineno)
     except BlockedLoopWarning as raised:  # warnings are errors: raised here, nobody sees it

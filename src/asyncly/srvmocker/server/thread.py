@@ -10,9 +10,11 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from ..exceptions import ServiceThreadError
+from ..journal import STOPPED
 from ..text import describe_error
 from ..waiting import end_crossings
 from .blocked import observe
+from .watchdog import WATCHDOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -52,6 +54,7 @@ class ServingThread:
         self._begun = threading.Event()
         self._over = threading.Event()  # Thread.join forgets its thread at a Ctrl-C (bpo-45274)
         self._error: BaseException | None = None
+        self._is_given_up = False
         self.failure: ServiceThreadError | None = None
         self._thread = threading.Thread(target=self._run, name="asyncly mock server", daemon=True)
         try:
@@ -68,25 +71,33 @@ class ServingThread:
             raise self._error
 
     def _run(self) -> None:
+        why = STOPPED
         try:
             self._serve()
         except BaseException as error:  # also what ends a process: here it ends the thread alone
             if self._begun.is_set():
-                self._fail(f"has ended too early: {describe_error(error)}", error)
+                described = describe_error(error)
+                why = f"the thread of the server ended: {described}"
+                self._fail(f"has ended too early: {described}", error)
             else:
                 self._error = error
         finally:
+            if not self._is_given_up:
+                self._host.conclude(why)
+                self._host.lose_connections(why)
             self._begun.set()
             self._over.set()
 
     def _serve(self) -> None:
         loop = self._loop
         serving: Serving | None = None
+        ward = WATCHDOG.watch(self._host, loop, is_own=True)
         try:
             serving = loop.run_until_complete(self._host.serve())
             self._begun.set()
             loop.run_until_complete(self._end)
         finally:
+            WATCHDOG.leave(ward)
             try:
                 if not self._end.done():  # nobody answers any more: refuse, in place of a hang
                     self._host.close()
@@ -107,6 +118,8 @@ class ServingThread:
         if not is_over:
             stuck = observe(self._thread.ident)
             where = "" if stuck is None else f": it is blocked by\n{stuck}"
+            self._is_given_up = True  # when it ends, the host may be served again
+            self._host.conclude()
             self._fail(f"did not end within {_END_TIMEOUT:g} s{where}")
 
     def _tell(self) -> None:

@@ -53,15 +53,20 @@ class Watchdog:
         self._lock = threading.Lock()
         self._told = self._ended = threading.Lock()
 
-    def watch(self, host: Host, loop: asyncio.AbstractEventLoop) -> Ward:
-        """Watch the running loop, in which a host is served, until `leave`.
+    def watch(self, host: Host, loop: asyncio.AbstractEventLoop, *, is_own: bool = False) -> Ward:
+        """Watch the loop of this thread, in which a host is served, until `leave`.
 
         Every start of a service pays for it, so it does next to nothing.
+
+        Args:
+            host: what is served.
+            loop: where; it runs, or will.
+            is_own: whether it is a loop of ours, in which nothing but the host runs.
         """
         thread = _thread.get_ident()
         # Here, in that thread: it may crash for one that has ended.
         clock = None if _clock_of is None else _clock_of(thread)
-        ward = (ref(host), ref(loop), thread, clock)
+        ward = (ref(host), ref(loop), thread, clock, is_own)
         self._wards[id(ward)] = ward
         if not self._is_awake:
             self.wake()
@@ -144,7 +149,8 @@ class Watchdog:
             try:
                 post.look()
             except Exception:
-                _log.exception("the watchdog could not look at a loop")
+                if not post.is_over:  # it was closed meanwhile, or its thread has ended
+                    _log.exception("the watchdog could not look at a loop")
 
 
 WATCHDOG = Watchdog()
