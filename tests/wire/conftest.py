@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -70,3 +72,26 @@ async def connect(url: URL) -> AsyncIterator[Raw]:
     finally:
         writer.transport.abort()
         await asyncio.wait([asyncio.ensure_future(writer.wait_closed())])
+
+
+every_run = pytest.mark.parametrize(
+    "run",
+    [
+        "asyncio.run(main())",
+        "import uvloop; uvloop.run(main())",
+        "asyncio.run(main(), debug=True)",
+    ],
+)
+"""How a script runs its `main()`."""
+
+
+def assert_no_noise(script: str, run: str) -> None:
+    """Expect that a script says nothing but "done" where warnings are errors."""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", script.replace("{run}", run)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)

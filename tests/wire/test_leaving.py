@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import ssl
-import subprocess
-import sys
 import weakref
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -29,7 +27,7 @@ from asyncly.srvmocker import (
     start_service,
 )
 
-from .conftest import connect
+from .conftest import assert_no_noise, connect, every_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -356,23 +354,9 @@ print("done")
 """
 
 
-@pytest.mark.parametrize(
-    "run",
-    [
-        "asyncio.run(main())",
-        "import uvloop; uvloop.run(main())",
-        "asyncio.run(main(), debug=True)",
-    ],
-)
+@every_run
 def test_nothing_is_logged_and_nothing_warns(run: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", NOISE_FREE.replace("{run}", run)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
+    assert_no_noise(NOISE_FREE, run)
 
 
 @pytest.mark.parametrize("tls", [False, True])

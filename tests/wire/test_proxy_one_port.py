@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import subprocess
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,7 @@ from asyncly.srvmocker import (
     start_service,
 )
 
-from .conftest import Raw, connect
+from .conftest import Raw, assert_no_noise, connect, every_run
 from .test_leaving import nothing_is_left
 from .test_tunnel import (
     Target,
@@ -412,20 +411,6 @@ print("done")
 """
 
 
-@pytest.mark.parametrize(
-    "run",
-    [
-        "asyncio.run(main())",
-        "import uvloop; uvloop.run(main())",
-        "asyncio.run(main(), debug=True)",
-    ],
-)
+@every_run
 def test_nothing_is_logged_and_nothing_warns(run: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", NOISE_FREE.replace("{run}", run)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.stdout, done.stderr, done.returncode) == ("done\n", "", 0)
+    assert_no_noise(NOISE_FREE, run)

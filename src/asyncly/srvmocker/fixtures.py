@@ -93,7 +93,7 @@ class Attachments:
         self._tasks.clear()
         if self._thread is None:
             self._host.conclude()
-        if self._thread is not None and self._thread.failure is not None:
+        elif self._thread.failure is not None:
             raise self._thread.failure
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from .life import Life
 from .request import NO_PARAMS, RecordedRequest
-from .text import clip, hide_password
+from .text import show_target
 from .waiting import Bell
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Exchange:
         return str(self.status) if self.status is not None else "under way"
 
     def __repr__(self) -> str:
-        target = clip(hide_password(self.request.target))
+        target = show_target(self.request.target)
         return f"<Exchange {self.request.method} {target} → {self.outcome}>"
 
 

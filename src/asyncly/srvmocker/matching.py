@@ -16,6 +16,7 @@ from .text import (
     clip,
     describe,
     is_secret,
+    local_name,
     mask,
     name_function,
     quote_error,
@@ -258,7 +259,7 @@ class Match:
                 text = _without_secrets(part, value)
                 text = clip(text, 3 * VALUE_LIMIT) if short else text
             elif part == "predicate":
-                text = getattr(value, "__qualname__", repr(value)).rpartition("<locals>.")[2]
+                text = local_name(value) or repr(value)
             else:
                 text = shorten(value) if short else repr(value)
             shown.append(f"{part}={text}")

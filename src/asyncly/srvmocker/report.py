@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from .comparing import ENOUGH
 from .exceptions import BlockedLoopError, BlockedLoopWarning, ServiceThreadError
-from .text import clip, describe_error, hide_password, redact, shorten
+from .text import describe_error, redact, shorten, show_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,7 +73,7 @@ def render_request(request: RecordedRequest) -> str:
 
 def render_target(request: RecordedRequest) -> str:
     """Return the method and the target, short."""
-    return f"{request.method} {clip(hide_password(request.target), _TARGET)}"
+    return f"{request.method} {show_target(request.target, _TARGET)}"
 
 
 def render_mismatches(

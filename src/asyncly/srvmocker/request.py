@@ -11,7 +11,7 @@ from multidict import CIMultiDict, CIMultiDictProxy, MultiDictProxy
 from yarl import URL
 
 from .bodies import FormFile, content_type, decode_content, decode_text, parse_form
-from .text import clip, hide_password
+from .text import show_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -279,7 +279,7 @@ class RecordedRequest:
 
     def __repr__(self) -> str:
         name = f" {self._handler_name!r}" if self._handler_name else ""
-        target = clip(hide_password(self.target))
+        target = show_target(self.target)
         return f"<RecordedRequest {self.method} {target}{name}, {len(self.body)} bytes>"
 
 

@@ -21,11 +21,13 @@ __all__ = [
     "difference",
     "hide_password",
     "is_secret",
+    "local_name",
     "mask",
     "name_function",
     "quote_error",
     "redact",
     "shorten",
+    "show_target",
 ]
 
 VALUE_LIMIT = 120
@@ -109,6 +111,11 @@ def hide_password(text: str) -> str:
     return _PASSWORD.sub(r"\1\2:***@", text) if "@" in text else text
 
 
+def show_target(target: str, limit: int = VALUE_LIMIT) -> str:
+    """Return the target of a request as texts show it: short, and without a password."""
+    return clip(hide_password(target), limit)
+
+
 def describe(value: object) -> str | None:
     """Return words for values whose repr says little: patterns, functions and types."""
     if isinstance(value, re.Pattern):
@@ -121,12 +128,17 @@ def describe(value: object) -> str | None:
     return None
 
 
+def local_name(value: object) -> str | None:
+    """Return the name of a function or a class without the function that it stands in."""
+    name: str | None = getattr(value, "__qualname__", None)
+    return None if name is None else name.rpartition("<locals>.")[2]
+
+
 def name_function(value: object) -> str:
     """Return "the function fetch" or "the lambda"; anything else as `shorten` shows it."""
-    name = getattr(value, "__qualname__", None) if callable(value) else None
+    name = local_name(value) if callable(value) else None
     if name is None or isinstance(value, type):
         return shorten(value)
-    name = name.rpartition("<locals>.")[2]
     return "the lambda" if name == "<lambda>" else f"the function {name}"
 
 

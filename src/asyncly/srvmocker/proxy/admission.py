@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from yarl import URL
 
-from ..text import clip, hide_password, shorten
+from ..text import shorten, show_target
 from .refusals import Refusal, explain_connect
 from .targets import is_same, parse_authority
 
@@ -78,7 +78,7 @@ class Admission:
         except ValueError as error:
             return Refusal(400, str(error))
         if self._is_itself(host, port):
-            shown = _show(request.raw_path)
+            shown = show_target(request.raw_path)
             return Refusal(421, f"{shown} is the proxy itself; it forwards to other servers only")
         door = None if self._doors is None else self._doors.find(host, port)
         if door is not None:
@@ -119,7 +119,8 @@ class Admission:
         url = self._read_origin_form(request) or _read_absolute_form(target)
         if url is None:
             raise ValueError(
-                f"{request.method} {_show(target)} does not name a host: this is a forward proxy. "
+                f"{request.method} {show_target(target)} does not name a host: "
+                "this is a forward proxy. "
                 f"Give {self._origin()} to your client as its proxy, not as its base URL"
             )
         return url.raw_host or "", url.port or 0, url
@@ -149,21 +150,18 @@ def _read_absolute_form(target: str) -> URL | None:
     scheme, _, rest = target.partition("://")
     if scheme.lower() in ("https", "wss"):
         raise ValueError(
-            f"{_show(target)} would have the proxy speak TLS with the target; a client asks for "
-            f"an {scheme}:// URL by CONNECT"
+            f"{show_target(target)} would have the proxy speak TLS with the target; "
+            f"a client asks for an {scheme}:// URL by CONNECT"
         )
     if rest and scheme.lower() not in ("http", "ws"):
-        raise ValueError(f"{_show(target)} is no http:// URL; this proxy sends on nothing else")
+        raise ValueError(
+            f"{show_target(target)} is no http:// URL; this proxy sends on nothing else"
+        )
     try:
         url = URL(f"http://{rest}", encoded=True)
     except ValueError:
         return None
     return url if url.raw_host and url.port else None
-
-
-def _show(target: str) -> str:
-    """Return a target as messages show it."""
-    return clip(hide_password(target))
 
 
 def check_auth(auth: object) -> tuple[str, str] | None:

@@ -13,11 +13,11 @@ from ..journal import Exchange
 from ..responses.canned import render_head
 from ..server.answers import CLIENT_LEFT, ended_by, is_connected, malformed
 from ..server.connection import SENT, SENT_LAST
-from ..text import clip, hide_password
+from ..text import show_target
 from ..tls import authority
 from .passing import Body, end_to_end, relay, upgrade_of
 from .refusals import Refusal, explain_connect, explain_failure, phrase, refuse
-from .sending import BrokeOff, UnaskedUpgrade, open_session, wire_url
+from .sending import BrokeOff, UnaskedUpgrade, wire_url
 from .targets import parse_authority
 from .tunnel import Tunnel
 
@@ -54,10 +54,6 @@ class Forwarder:
         self._errors = errors
         self._admission = admission
         self._timeout = timeout
-
-    def open_session(self) -> aiohttp.ClientSession:
-        """Return a session to send requests by."""
-        return open_session(self._timeout)
 
     async def handle(self, request: MockRequest) -> web.StreamResponse:
         """Answer one request. It is in the journal as soon as its body has come."""
@@ -172,8 +168,7 @@ class Forwarder:
     ) -> web.StreamResponse:
         """Answer 504 if the target took too long, else 502."""
         target = exchange.request.target
-        target = str(exchange.request.url) if target.startswith("/") else target
-        target = clip(hide_password(target))
+        target = show_target(str(exchange.request.url) if target.startswith("/") else target)
         if isinstance(error, BrokeOff) and isinstance(error.__cause__, Exception):
             error = error.__cause__
         exchange.error = error

@@ -12,12 +12,14 @@ from ..report import render_verdict
 from ..server.connection import HttpServer
 from ..server.host import Host
 from ..server.listener import Listener
+from ..server.local import reached_at
 from ..text import hide_password, shorten
 from ..tls import Tls
 from .admission import Admission, check_auth, check_unlisted
 from .doorkeeper import Doorkeeper
 from .environment import proxy_env
 from .forward import Forwarder
+from .sending import open_session
 from .targets import check_wish, explain_target
 
 if TYPE_CHECKING:
@@ -127,7 +129,7 @@ class MockProxyService(Host):
         self._unlisted: Unlisted = check_unlisted(unlisted, intercepts=intercept is not None)
         self._auth = check_auth(auth)
         self._timeout = timeout
-        self._everywhere = host in ("0.0.0.0", "::")  # noqa: S104 - it is asked for
+        self._everywhere = reached_at(host) != host
         self._doorkeeper = None if intercept is None else Doorkeeper(intercept)
         listener = Listener(host, port, Tls(), also_plain=True, local_only=intercept is not None)
         super().__init__(listener, Journal(journal_limit))
@@ -140,7 +142,7 @@ class MockProxyService(Host):
         forwarder = Forwarder(self._journal, self._errors, admission, self._timeout)
         loop = asyncio.get_running_loop()
         server = HttpServer(forwarder.handle, forwarder.answer_malformed, self._connections, loop)
-        session = forwarder.session = forwarder.open_session()
+        session = forwarder.session = open_session(self._timeout)
 
         async def close() -> None:
             try:

@@ -12,7 +12,7 @@ from yarl import URL
 
 from .accepting import Acceptor
 from .handshake import Handshake
-from .local import turn_away_others
+from .local import reached_at, turn_away_others
 from .outage import ServiceStopped, dig_hole, empty_queue, hold, listen_again
 from .peek import begins_with_tls
 
@@ -128,9 +128,7 @@ class Listener:
                 raise RuntimeError(
                     "the service has no URL before it is started: its `with` block starts it"
                 )
-            host, port = self._bound_to[:2]
-            if host in ("0.0.0.0", "::"):  # noqa: S104 - every address is reached over loopback
-                host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+            host, port = reached_at(self._bound_to[0]), self._bound_to[1]
             scheme = "https" if self.tls else "http"
             host = f"[{host}]" if ":" in host else host
             self._url = URL.build(scheme=scheme, authority=f"{host}:{port}", encoded=True)

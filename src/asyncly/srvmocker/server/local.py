@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from .accepting import Begin
     from .connection import HttpServer
 
-__all__ = ["address_of", "turn_away_others"]
+__all__ = ["address_of", "reached_at", "turn_away_others"]
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is asked for
 
 _log = logging.getLogger("asyncly.srvmocker")
 
@@ -35,6 +37,11 @@ async def turn_away_others(server: HttpServer, begin: Begin, raw: socket.socket)
         _log.warning("%s, and a proxy that intercepts is for local clients only", record.refusal)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         record.fail("server", was_reset=True)
+
+
+def reached_at(host: str) -> str:
+    """Return the address at which this machine reaches what listens at one, or everywhere."""
+    return _EVERYWHERE.get(host, host)
 
 
 def address_of(host: str) -> IPv4Address | IPv6Address | None:

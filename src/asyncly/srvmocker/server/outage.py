@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeAlias, get_args
 
 from ..responses.steps import NO_LINGER
 from ..waiting import refuse_in_loop
+from .local import reached_at
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -152,14 +153,12 @@ def dig_hole(listening: socket.socket) -> list[socket.socket]:
     """
     listening.listen(0)
     host, port, *rest = listening.getsockname()
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - every address is reached over loopback
-        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
     fillers = []
     for _ in range(_FILLERS):
         filler = socket.socket(listening.family, socket.SOCK_STREAM)
         filler.setblocking(False)
         with suppress(BlockingIOError):
-            filler.connect((host, port, *rest))
+            filler.connect((reached_at(host), port, *rest))
         fillers.append(filler)
     return fillers
 

@@ -75,8 +75,7 @@ class Serving:
 
     def suspend_now(self) -> None:
         """Accept no more, in a loop that stands still; its connections end when it runs again."""
-        while self._acceptors:
-            self._acceptors.popitem()[1].stop()
+        self._halt(*self._acceptors)
         self._server.cut_now()
 
     async def suspend(self) -> None:
@@ -91,9 +90,7 @@ class Serving:
 
     def leave_now(self, listener: Listener) -> None:
         """Accept no more at one listener, at once; its connections end when the loop turns."""
-        acceptor = self._acceptors.pop(listener, None)
-        if acceptor is not None:
-            acceptor.stop()
+        self._halt(listener)
         self._server.close_now(listener)
 
     async def stop(self) -> None:
@@ -129,8 +126,7 @@ class Serving:
         Connections end when it runs again; in a closed one only their clients learn it.
         """
         self.is_over = True
-        while self._acceptors:
-            self._acceptors.popitem()[1].stop()
+        self._halt(*self._acceptors)
         self._server.stopping = True
         for connection in self.connections:
             try:
@@ -140,10 +136,11 @@ class Serving:
 
     async def _stop_accepting(self, *listeners: Listener) -> None:
         """Accept no more, and wait for the end of what had not begun yet."""
-        tasks: list[asyncio.Task[None]] = []
-        for listener in listeners:
-            acceptor = self._acceptors.pop(listener, None)
-            if acceptor is not None:
-                tasks += acceptor.stop()
+        tasks = self._halt(*listeners)
         if tasks:
             await asyncio.wait(tasks)
+
+    def _halt(self, *listeners: Listener) -> list[asyncio.Task[None]]:
+        """Accept no more, at once. Return the tasks of what had not begun yet."""
+        acceptors = [self._acceptors.pop(listener, None) for listener in listeners]
+        return [task for acceptor in acceptors if acceptor for task in acceptor.stop()]
