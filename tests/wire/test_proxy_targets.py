@@ -102,6 +102,22 @@ async def test_a_target_that_could_fit_nothing_is_refused(
         proxy.wait_for_call(target=target)
 
 
+async def test_a_target_may_compare_itself(proxy: MockProxyService) -> None:
+    """As the objects of dirty-equals do: they fit wherever a value does."""
+
+    class EndsWith:
+        def __init__(self, end: str) -> None:
+            self.end = end
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, str) and other.endswith(self.end)
+
+        __hash__ = None  # type: ignore[assignment]
+
+    proxy.assert_called(target=EndsWith("/x"), times=1)
+    proxy.assert_not_called(target=EndsWith("/other"))
+
+
 @pytest.mark.parametrize("method", [5, b"GET", ["GET"], re.compile("GET"), ""])
 async def test_a_method_is_a_text(proxy: MockProxyService, method: Any) -> None:
     text = "method takes a text such as 'GET', got "

@@ -34,6 +34,7 @@ __all__ = [
     "as_sent",
     "compare",
     "compare_listed",
+    "has_own_eq",
 ]
 
 ENOUGH = 1000
@@ -204,7 +205,7 @@ def _refusal(expected: Any, got: Any, *, secret: bool) -> str | None:
             return _pattern_refusal(expected, got)
         if isinstance(expected, UnionType):
             return None if any(_is_of(kind, got) for kind in expected.__args__) else ""
-        if _has_own_eq(expected):
+        if has_own_eq(expected):
             return None if bool(expected == got) else ""
         if isinstance(expected, type):
             return None if _is_of(expected, got) else ""
@@ -262,7 +263,8 @@ def _pattern_refusal(pattern: re.Pattern[Any], got: Any) -> str | None:
     return "it matches only a part; the whole must match" if pattern.search(value) else ""
 
 
-def _has_own_eq(value: object) -> bool:
+def has_own_eq(value: object) -> bool:
+    """Tell whether a value compares itself in a way of its own, as those of dirty-equals do."""
     if inspect.isroutine(value):  # a bound method compares itself to other methods
         return False
     return type(value).__eq__ not in (object.__eq__, type.__eq__)

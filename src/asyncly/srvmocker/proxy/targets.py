@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from ..comparing import Mismatch, compare
+from ..comparing import Mismatch, compare, has_own_eq
 from ..server.local import address_of
 from ..text import hide_password, shorten
 
@@ -90,6 +90,8 @@ def check_wish(target: object, method: object) -> None:
     if target is None or isinstance(target, re.Pattern) or callable(target):
         return
     if not isinstance(target, str | URL):
+        if type(target).__module__ != "builtins" and has_own_eq(target):  # as everywhere else
+            return
         raise TypeError(
             "target takes a URL, a host, a compiled pattern or a function, "
             f"got {hide_password(shorten(target))}"
